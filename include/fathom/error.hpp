@@ -12,10 +12,11 @@ enum class ErrorCode : int {
   kInvalidArgument = 1,  ///< shapes, types, strides, alignment, metadata: the caller can mend it
   kUnsupported = 2,      ///< legal, but not on this device or build; the message carries the reason
   kCompileFailed = 3,    ///< the run-time compiler refused the source or was not found
-  kDriver = 4,           ///< a CUDA driver call failed, or there is no usable device
+  kDriver = 4,           ///< a CUDA driver call failed
   kCache = 5,            ///< the kernel cache could not be used and nothing else would do
   kIo = 6,               ///< a file is missing, unwritable or full
   kInternal = 7,         ///< a defect of this library: please report the message
+  kNoDevice = 8,         ///< no CUDA driver or no CUDA device on this machine (the command line exits with 4)
 };
 
 /// "invalid_argument", "unsupported", ...: the spelling used in JSON and in logs.
