@@ -1,0 +1,18 @@
+// The specification of quantize and dequantize in plain loops. Oracle of the tests; the arithmetic
+// is the contract of include/fathom/quantize.hpp, bit for bit.
+#pragma once
+
+#include <fathom/quantize.hpp>
+
+namespace fathom::reference {
+
+/// Views as the public call takes them, already checked.
+void quantize(const TensorView& x, const TensorView& q, const TensorView& scale, ScaleBlock block,
+              bool power_of_two_scales);
+void dequantize(const TensorView& q, const TensorView& scale, const TensorView& x,
+                ScaleBlock block);
+
+/// The scale of a block whose largest finite or infinite magnitude is `amax`.
+float block_scale(float amax, bool power_of_two);
+
+}  // namespace fathom::reference
