@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <fathom/error.hpp>
+#include <fathom/export.hpp>
 #include <fathom/tensor.hpp>
 
 namespace fathom {
@@ -18,7 +19,7 @@ enum class Backend : std::int32_t {
   kCuda = 2,       ///< a Hopper GPU
   kReference = 3,  ///< FP64, plain loops: the specification, slow
 };
-std::string_view to_string(Backend backend);
+FATHOM_API std::string_view to_string(Backend backend);
 
 enum class LogLevel : std::int32_t { kOff = 0, kError = 1, kWarning = 2, kInfo = 3, kDebug = 4 };
 /// Called for each message at or under the chosen level, from any thread, one call at a time.
@@ -26,18 +27,19 @@ using LogCallback = std::function<void(LogLevel, std::string_view message)>;
 
 /// Every field has the meaning of the environment variable named beside it (docs/environment.md).
 struct ContextOptions {
-  int num_threads = 0;      ///< FATHOM_NUM_THREADS: cores for the CPU backend; 0 = all this process may use
-  std::string cache_dir;    ///< FATHOM_CACHE_DIR: compiled kernels; empty = $XDG_CACHE_HOME/fathom
-  std::string libcuda;      ///< FATHOM_LIBCUDA: the driver library; empty = libcuda.so.1
-  std::string nvrtc;        ///< FATHOM_NVRTC: the run-time compiler; empty = searched (docs/jit_cache.md)
-  std::string openblas;     ///< FATHOM_OPENBLAS: the CPU matrix product; empty = searched
+  int num_threads = 0;    ///< FATHOM_NUM_THREADS: cores for the CPU backend; 0 = all it may use
+  std::string cache_dir;  ///< FATHOM_CACHE_DIR: compiled kernels; empty = $XDG_CACHE_HOME/fathom
+  std::string libcuda;    ///< FATHOM_LIBCUDA: the driver library; empty = libcuda.so.1
+  std::string nvrtc;  ///< FATHOM_NVRTC: the run-time compiler; empty = searched (docs/jit_cache.md)
+  std::string openblas;  ///< FATHOM_OPENBLAS: the CPU matrix product; empty = searched
   LogLevel log_level = LogLevel::kOff;  ///< FATHOM_LOG: off, error, warning, info, debug
-  LogCallback log;          ///< empty = messages go nowhere (from_env with FATHOM_LOG set: standard error)
+  LogCallback log;  ///< empty = messages go nowhere (from_env with FATHOM_LOG set: standard error)
 };
 
-/// Created once, used from any number of threads. Cheap to copy: copies share the same state. Creating one
-/// starts no thread, opens no file, touches no GPU: that happens at the first call that needs it.
-class Context {
+/// Created once, used from any number of threads. Cheap to copy: copies share the same state.
+/// Creating one starts no thread, opens no file, touches no GPU: that happens at the first call
+/// that needs it.
+class FATHOM_API Context {
  public:
   explicit Context(ContextOptions options = {});
   /// Reads the environment, once, here and nowhere else.
@@ -54,8 +56,9 @@ class Context {
 };
 
 /// "1.2.3"
-std::string_view version();
-/// The commit the library was built from, with "-dirty" when the tree had changes; "unknown" outside git.
-std::string_view commit();
+FATHOM_API std::string_view version();
+/// The commit the library was built from, with "-dirty" when the tree had changes; "unknown"
+/// outside git.
+FATHOM_API std::string_view commit();
 
 }  // namespace fathom

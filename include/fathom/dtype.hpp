@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include <fathom/export.hpp>
+
 namespace fathom {
 
 /// The values are part of the C ABI (c_api.h): never renumber.
@@ -20,18 +22,22 @@ enum class DType : std::int32_t {
 /// Bytes of one element.
 constexpr std::int64_t size_of(DType dtype) {
   switch (dtype) {
-    case DType::kE4M3: return 1;
+    case DType::kE4M3:
+      return 1;
     case DType::kBf16:
-    case DType::kFp16: return 2;
+    case DType::kFp16:
+      return 2;
     case DType::kFp32:
-    case DType::kInt32: return 4;
+    case DType::kInt32:
+      return 4;
     case DType::kFp64:
-    case DType::kInt64: return 8;
+    case DType::kInt64:
+      return 8;
   }
   return 0;
 }
 
 /// "e4m3", "bf16", "fp16", "fp32", "fp64", "int32", "int64".
-std::string_view to_string(DType dtype);
+FATHOM_API std::string_view to_string(DType dtype);
 
 }  // namespace fathom

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include <fathom/export.hpp>
+
 namespace fathom {
 
 /// Why an operation could not be done. The values are part of the C ABI (c_api.h): never renumber.
@@ -20,11 +22,11 @@ enum class ErrorCode : int {
 };
 
 /// "invalid_argument", "unsupported", ...: the spelling used in JSON and in logs.
-std::string_view to_string(ErrorCode code);
+FATHOM_API std::string_view to_string(ErrorCode code);
 
-/// Thrown by every function of the C++ interface that can fail. The message has four parts: what was
-/// being done, what was got, what is needed, what to try.
-class Error : public std::runtime_error {
+/// Thrown by every function of the C++ interface that can fail. The message has four parts: what
+/// was being done, what was got, what is needed, what to try.
+class FATHOM_API Error : public std::runtime_error {
  public:
   Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
   ErrorCode code() const noexcept { return code_; }

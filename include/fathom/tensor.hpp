@@ -6,6 +6,7 @@
 #include <string>
 
 #include <fathom/dtype.hpp>
+#include <fathom/export.hpp>
 
 namespace fathom {
 
@@ -19,9 +20,10 @@ struct Device {
   bool operator==(const Device&) const = default;
 };
 
-/// A strided view: pointer, type, shape, strides, device. Owns nothing; copying it copies no data. Strides
-/// count elements, not bytes. The operations say which of their views they write; all others are only read.
-struct TensorView {
+/// A strided view: pointer, type, shape, strides, device. Owns nothing; copying it copies no data.
+/// Strides count elements, not bytes. The operations say which of their views they write; all
+/// others are only read.
+struct FATHOM_API TensorView {
   static constexpr int kMaxRank = 4;
 
   void* data = nullptr;
@@ -38,7 +40,8 @@ struct TensorView {
   /// [rows, cols], rows of `pitch` elements (0 = cols).
   static TensorView matrix(const void* data, DType dtype, std::int64_t rows, std::int64_t cols,
                            std::int64_t pitch = 0, Device device = {});
-  /// [batch, rows, cols], rows of `pitch` elements (0 = cols), batches of `batch_stride` (0 = rows * pitch).
+  /// [batch, rows, cols], rows of `pitch` elements (0 = cols), batches of `batch_stride` (0 = rows
+  /// * pitch).
   static TensorView batch(const void* data, DType dtype, std::int64_t batch, std::int64_t rows,
                           std::int64_t cols, std::int64_t pitch = 0, std::int64_t batch_stride = 0,
                           Device device = {});
@@ -47,6 +50,6 @@ struct TensorView {
 };
 
 /// "[4, 7168]"
-std::string shape_text(const TensorView& view);
+FATHOM_API std::string shape_text(const TensorView& view);
 
 }  // namespace fathom

@@ -1,4 +1,5 @@
-// Tensor views -> plan::GemmProblem, or an Error whose message ends the search. Front end; reads no tensor data.
+// Tensor views -> plan::GemmProblem, or an Error whose message ends the search. Front end; reads no
+// tensor data.
 #pragma once
 
 #include <fathom/gemm.hpp>
@@ -7,8 +8,8 @@
 
 namespace fathom::api {
 
-/// Checks rank, shape, dtype, device, stride, alignment, overlap, extents and options. Throws Error(kInvalidArgument)
-/// or Error(kUnsupported).
+/// Checks rank, shape, dtype, device, stride, alignment, overlap, extents and options. Throws
+/// Error(kInvalidArgument) or Error(kUnsupported).
 plan::GemmProblem check_gemm(const GemmOperands& operands, const GemmOptions& options);
 
 }  // namespace fathom::api

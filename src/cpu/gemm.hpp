@@ -1,4 +1,5 @@
-// The CPU backend of gemm and grouped_gemm: dequantise blocks, multiply through OpenBLAS, spread over cores.
+// The CPU backend of gemm and grouped_gemm: dequantise blocks, multiply through OpenBLAS, spread
+// over cores.
 #pragma once
 
 #include <string>
@@ -19,8 +20,9 @@ struct GemmPlan {
 /// Pure: the same problem and thread count give the same plan.
 GemmPlan plan_gemm(const plan::GemmProblem& problem, int threads);
 
-/// Writes D. Rows that belong to nobody stay untouched (zero with zero_padding). Throws Error(kInvalidArgument) when the
-/// metadata breaks its rules, before D is touched.
-void gemm(const plan::GemmProblem& problem, const GemmPlan& plan, const GemmOperands& operands, Blas& blas);
+/// Writes D. Rows that belong to nobody stay untouched (zero with zero_padding). Throws
+/// Error(kInvalidArgument) when the metadata breaks its rules, before D is touched.
+void gemm(const plan::GemmProblem& problem, const GemmPlan& plan, const GemmOperands& operands,
+          Blas& blas);
 
 }  // namespace fathom::cpu

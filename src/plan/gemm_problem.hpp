@@ -1,5 +1,6 @@
-// What a GEMM call asks for, after checking and before planning: sizes, strides, forms, no pointers. Planning layer: pure.
-// api/gemm_check.cpp makes it from tensor views; planner, backends and tests only read it.
+// What a GEMM call asks for, after checking and before planning: sizes, strides, forms, no
+// pointers. Planning layer: pure. api/gemm_check.cpp makes it from tensor views; planner, backends
+// and tests only read it.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,8 @@ namespace fathom::plan {
 
 enum class ScaleBBlock { k128x128, k1x128 };
 
-/// How a [rows, cols] operand (with an optional leading group dimension) lies in memory; strides in elements.
+/// How a [rows, cols] operand (with an optional leading group dimension) lies in memory; strides in
+/// elements.
 struct MatrixLayout {
   std::int64_t rows = 0;
   std::int64_t cols = 0;

@@ -1,0 +1,35 @@
+# Test programs. tools/run_tests.py runs them by tests/suites.toml; nothing here needs a GPU.
+enable_testing()
+find_package(GTest REQUIRED)
+include(GoogleTest)
+
+# tests/modules/NAME/*.cpp becomes NAME.so, for tests that load a library at run time (a stand-in driver, say).
+set(FATHOM_TEST_MODULES "")
+file(GLOB module_dirs CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/modules/*)
+foreach(dir IN LISTS module_dirs)
+  get_filename_component(name ${dir} NAME)
+  file(GLOB sources CONFIGURE_DEPENDS ${dir}/*.cpp)
+  add_library(${name} MODULE ${sources})
+  set_target_properties(${name} PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/modules)
+  target_include_directories(${name} PRIVATE include src device tests)
+  target_link_libraries(${name} PRIVATE fathom_warnings Threads::Threads ${CMAKE_DL_LIBS})
+  list(APPEND FATHOM_TEST_MODULES ${name})
+endforeach()
+
+file(GLOB FATHOM_UNIT_TESTS CONFIGURE_DEPENDS tests/unit/*.cpp tests/support/*.cpp)
+if(FATHOM_UNIT_TESTS)
+  add_executable(unit_tests ${FATHOM_UNIT_TESTS})
+  target_include_directories(unit_tests PRIVATE tests)
+  target_compile_definitions(unit_tests PRIVATE FATHOM_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+                                                FATHOM_BINARY_DIR="${CMAKE_BINARY_DIR}"
+                                                FATHOM_TEST_MODULE_DIR="${CMAKE_BINARY_DIR}/modules")
+  target_link_libraries(unit_tests PRIVATE fathom_objects $<$<TARGET_EXISTS:fathom_cli>:fathom_cli> GTest::gtest
+                                           GTest::gmock GTest::gtest_main fathom_warnings)
+  if(FATHOM_TEST_MODULES)
+    add_dependencies(unit_tests ${FATHOM_TEST_MODULES})
+  endif()
+  if(TARGET fathom_command)
+    add_dependencies(unit_tests fathom_command)
+  endif()
+  gtest_discover_tests(unit_tests DISCOVERY_MODE PRE_TEST)
+endif()
