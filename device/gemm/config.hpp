@@ -1,0 +1,228 @@
+// The compile-time choices of one GEMM kernel, what follows from them, and which of them are legal.
+// Contract layer: read by the planner (host) and by the kernel (constant expressions); includes
+// only base/.
+#pragma once
+
+#include "base/math.hpp"
+#include "base/types.hpp"
+
+namespace fathom::gemm {
+
+/// How the work of a tile is dealt to the math warpgroups.
+///   kCompute  many rows: each warpgroup owns block_m / math_warpgroups rows and walks all of k
+///   (mainloop.cuh). kStream   few rows: weights are read once; warpgroups, and the CTAs of a
+///   cluster, take parts of k and add their sums
+///             through shared memory (stream_mainloop.cuh).
+enum class Skeleton { kCompute, kStream };
+
+/// Type of D. kFp32 serves both D = AB and D += AB: `Params::accumulate` says which, per launch.
+enum class Output { kBf16, kFp32 };
+
+/// Shape of the blocks that share one scale of B.
+enum class ScaleB { k128x128, k1x128 };
+
+inline constexpr int kBlockK =
+    128;  // one scale per 128 of k (operations.md section 2) = one promotion
+inline constexpr int kWgmmaK = 32;  // k of one e4m3 wgmma (PTX ISA, wgmma shapes)
+inline constexpr int kWgmmaM = 64;  // rows of one wgmma
+inline constexpr int kWarpgroupThreads = 128;
+inline constexpr int kSmRegisters = 65536;  // 32-bit registers of an SM (sm_90)
+inline constexpr int kSmSharedBytes =
+    233472;  // 228 KB an SM, of which each resident CTA costs 1 KB more than it asks
+inline constexpr int kCtaSharedBytes = 232448;  // 227 KB: the most one CTA may ask for (sm_90)
+inline constexpr int kMaxStages = 16;
+
+struct Config {
+  Skeleton skeleton = Skeleton::kCompute;
+  int block_m = 128;        ///< rows of D per CTA tile
+  int block_n = 128;        ///< columns of D per CTA tile; a multiple of 8
+  int num_stages = 4;       ///< slots of the full/empty ring, one block of k each
+  int math_warpgroups = 2;  ///< warpgroups that multiply; one more warpgroup loads
+  int cluster_m = 1;    ///< 2: CTA pairs along m share a tile of B, which is multicast (kCompute)
+  int cluster_n = 1;    ///< 2: CTA pairs along n share a tile of A, which is multicast (kCompute)
+  int split_k = 1;      ///< CTAs of a cluster that share one tile's k range (kStream)
+  int ctas_per_sm = 1;  ///< resident CTAs the kernel is compiled for
+  int max_k_blocks =
+      0;  ///< kStream: blocks of k per CTA that the scale table in shared memory holds
+  int staging_chunks = 1;  ///< kCompute: 64-row D buffers per math warpgroup (see d_chunk_cols)
+  Output output = Output::kBf16;
+  ScaleB scale_b = ScaleB::k128x128;
+  bool bounded_waits =
+      false;  ///< debug: barrier waits give up after a few seconds, name the barrier and trap
+
+  constexpr bool operator==(const Config&) const = default;
+
+  FATHOM_HD constexpr bool stream() const { return skeleton == Skeleton::kStream; }
+  FATHOM_HD constexpr int num_threads() const { return (math_warpgroups + 1) * kWarpgroupThreads; }
+  FATHOM_HD constexpr int cluster_size() const { return cluster_m * cluster_n * split_k; }
+
+  /// m64 slices that one warpgroup multiplies one after the other against the same B.
+  FATHOM_HD constexpr int waves() const {
+    return stream() ? 1 : block_m / (kWgmmaM * math_warpgroups);
+  }
+  /// kStream: warpgroups that take alternate blocks of k of the same rows.
+  FATHOM_HD constexpr int k_warpgroups() const {
+    return stream() ? math_warpgroups / (block_m / kWgmmaM) : 1;
+  }
+  /// Partial sums that are added up for one element of D.
+  FATHOM_HD constexpr int k_parts() const { return split_k * k_warpgroups(); }
+
+  FATHOM_HD constexpr int d_bytes() const { return output == Output::kBf16 ? 2 : 4; }
+  /// Columns of D that one TMA store moves: the widest run that divides the tile and fills at most
+  /// a 128-byte row.
+  FATHOM_HD constexpr int d_chunk_cols() const { return gcd_of(block_n, 128 / d_bytes()); }
+  FATHOM_HD constexpr int d_chunks() const { return block_n / d_chunk_cols(); }
+  /// Whether D leaves through TMA stores (kCompute) or through predicated 16-byte stores (kStream).
+  FATHOM_HD constexpr bool tma_store() const { return !stream(); }
+
+  /// Columns that certainly share one 128x128 scale of B: tiles start at multiples of block_n,
+  /// scales at multiples of 128.
+  FATHOM_HD constexpr int scale_b_run() const { return gcd_of(block_n, 128); }
+  /// 128-column blocks of B that one tile can touch.
+  FATHOM_HD constexpr int scale_b_blocks() const {
+    return (128 - scale_b_run() + block_n + 127) / 128;
+  }
+  /// Scales of B per block of k and tile.
+  FATHOM_HD constexpr int scale_b_elems() const {
+    return scale_b == ScaleB::k1x128 ? block_n : scale_b_blocks();
+  }
+
+  /// 2 x 2 (two warpgroups, two waves) waits for the next stage under the running wgmma; with three
+  /// warpgroups the others cover that latency and the early wait costs 1 to 5 % (kernel_probe
+  /// measurements, bench/journal.md).
+  FATHOM_HD constexpr bool early_wait() const { return !stream() && waves() > 1; }
+
+  // Registers. A CTA gets the same number per thread at launch; setmaxnreg then moves them between
+  // the roles inside that pool, in steps of 8 between 24 and 256 (PTX ISA, setmaxnreg). Exceeding
+  // the pool hangs.
+  FATHOM_HD constexpr int launch_registers() const {
+    return min_of(248, round_down(kSmRegisters / (ctas_per_sm * num_threads()), 8));
+  }
+  FATHOM_HD constexpr int math_registers() const {
+    const int pool = launch_registers() * num_threads() - 32 * kWarpgroupThreads;
+    return min_of(240, round_down(pool / (math_warpgroups * kWarpgroupThreads), 8));
+  }
+  FATHOM_HD constexpr int load_registers() const {
+    const int pool = (launch_registers() - math_registers()) * math_warpgroups + launch_registers();
+    return min_of(launch_registers(), round_down(pool, 8));
+  }
+  /// Registers a math thread needs: running sums, the temporary of one block of k, scales and
+  /// addresses (16, as compiled).
+  FATHOM_HD constexpr int needed_registers() const { return (waves() + 1) * block_n / 2 + 16; }
+};
+
+/// Why no kernel can be made of this config; nullptr when it is legal. Shared memory is checked by
+/// smem.hpp.
+FATHOM_HD constexpr const char* why_illegal_shape(const Config& c) {
+  if (c.block_n < 8 || c.block_n > 256 || c.block_n % 8 != 0)
+    return "block_n must be a multiple of 8 from 8 to 256 (widths of wgmma)";
+  if (c.num_stages < 2 || c.num_stages > kMaxStages) return "num_stages must be 2 to 16";
+  if (c.math_warpgroups < 1 || c.math_warpgroups > 4) return "math_warpgroups must be 1 to 4";
+  if (c.ctas_per_sm < 1 || c.ctas_per_sm > 4) return "ctas_per_sm must be 1 to 4";
+  if (c.stream()) {
+    if (c.block_m != 64 && c.block_m != 128) return "a stream tile has 64 or 128 rows";
+    if (c.math_warpgroups % (c.block_m / kWgmmaM) != 0)
+      return "a stream tile needs a whole number of warpgroups per 64 rows";
+    if (c.num_stages % c.k_warpgroups() != 0)
+      return "warpgroups on alternate k blocks need a ring that is a multiple of their number "
+             "(parity would alias)";
+    if (c.cluster_m != 1 || c.cluster_n != 1)
+      return "a stream cluster is split_k CTAs, nothing else";
+    if (c.split_k < 1 || c.split_k > 8) return "split_k must be 1 to 8 (portable cluster size)";
+    if (c.max_k_blocks < 1 || c.max_k_blocks > 256)
+      return "max_k_blocks must be 1 to 256 (the scale table is one TMA box)";
+    if (c.scale_b != ScaleB::k128x128) return "1x128 scales of B need the compute skeleton";
+  } else {
+    if (c.waves() < 1 || c.waves() > 2 || c.block_m != c.waves() * kWgmmaM * c.math_warpgroups)
+      return "block_m must be 64 * math_warpgroups, once or twice";
+    if (c.block_m > 256) return "block_m is at most 256 (one TMA box)";
+    if (c.cluster_m < 1 || c.cluster_n < 1 || c.cluster_m * c.cluster_n > 2)
+      return "a compute cluster is one CTA or a pair";
+    if (c.split_k != 1) return "split_k needs the stream skeleton";
+    if (c.max_k_blocks != 0) return "max_k_blocks belongs to the stream skeleton";
+    if (c.staging_chunks < 1 || c.d_chunks() % c.staging_chunks != 0)
+      return "staging_chunks must divide the chunks of D in a tile row";
+    if (c.cluster_m == 2 && (c.block_n / 2) % 8 != 0)
+      return "half of a multicast B tile must be whole 8-row swizzle groups";
+    if (c.ctas_per_sm != 1) return "a compute CTA fills the SM";
+  }
+  if (c.needed_registers() > c.math_registers())
+    return "sums and temporary of a math thread do not fit its registers";
+  return nullptr;
+}
+
+/// The name of a config, unique over all its fields: kernels are called fp8_gemm_<tag>.
+struct Tag {
+  char text[64] = {};
+  int length = 0;
+
+  FATHOM_HD constexpr void add(const char* s) {
+    while (*s != 0) text[length++] = *s++;
+  }
+  FATHOM_HD constexpr void add(int value) {
+    int digits = 1;
+    for (int rest = value; rest >= 10; rest /= 10) ++digits;
+    for (int i = digits - 1, rest = value; i >= 0; --i, rest /= 10)
+      text[length + i] = static_cast<char>('0' + rest % 10);
+    length += digits;
+  }
+  FATHOM_HD constexpr void add(const char* name, int value) {
+    add(name);
+    add(value);
+  }
+};
+
+/// 256x128_w2_s4_cn2_d1_bf16 | stream_64x56_w2_s10_x3_k19_bf16: rows x columns, math warpgroups,
+/// stages, then what differs from 1: cluster_m, cluster_n, split_k (x), ctas_per_sm (o),
+/// max_k_blocks (k), staging_chunks (d).
+FATHOM_HD constexpr Tag tag_of(const Config& c) {
+  Tag tag;
+  if (c.stream()) tag.add("stream_");
+  tag.add(c.block_m);
+  tag.add("x", c.block_n);
+  tag.add("_w", c.math_warpgroups);
+  tag.add("_s", c.num_stages);
+  if (c.cluster_m != 1) tag.add("_cm", c.cluster_m);
+  if (c.cluster_n != 1) tag.add("_cn", c.cluster_n);
+  if (c.split_k != 1) tag.add("_x", c.split_k);
+  if (c.ctas_per_sm != 1) tag.add("_o", c.ctas_per_sm);
+  if (c.max_k_blocks != 0) tag.add("_k", c.max_k_blocks);
+  if (c.staging_chunks != 1) tag.add("_d", c.staging_chunks);
+  tag.add(c.output == Output::kBf16 ? "_bf16" : "_fp32");
+  if (c.scale_b == ScaleB::k1x128) tag.add("_sb1");
+  if (c.bounded_waits) tag.add("_bounded");
+  return tag;
+}
+
+FATHOM_HD constexpr const char* name_of(Skeleton s) {
+  return s == Skeleton::kStream ? "fathom::gemm::Skeleton::kStream"
+                                : "fathom::gemm::Skeleton::kCompute";
+}
+FATHOM_HD constexpr const char* name_of(Output o) {
+  return o == Output::kBf16 ? "fathom::gemm::Output::kBf16" : "fathom::gemm::Output::kFp32";
+}
+FATHOM_HD constexpr const char* name_of(ScaleB s) {
+  return s == ScaleB::k1x128 ? "fathom::gemm::ScaleB::k1x128" : "fathom::gemm::ScaleB::k128x128";
+}
+
+/// Calls visit(name, value) for every field in declaration order, so that source text, JSON and
+/// keys need no list of their own.
+template <typename Visit>
+constexpr void for_each_field(const Config& c, Visit&& visit) {
+  visit("skeleton", c.skeleton);
+  visit("block_m", c.block_m);
+  visit("block_n", c.block_n);
+  visit("num_stages", c.num_stages);
+  visit("math_warpgroups", c.math_warpgroups);
+  visit("cluster_m", c.cluster_m);
+  visit("cluster_n", c.cluster_n);
+  visit("split_k", c.split_k);
+  visit("ctas_per_sm", c.ctas_per_sm);
+  visit("max_k_blocks", c.max_k_blocks);
+  visit("staging_chunks", c.staging_chunks);
+  visit("output", c.output);
+  visit("scale_b", c.scale_b);
+  visit("bounded_waits", c.bounded_waits);
+}
+
+}  // namespace fathom::gemm

@@ -1,0 +1,234 @@
+// What changes per launch: pointers, sizes, strides, tile order, tensor maps; and the one place
+// that says which tensor maps the kernel expects. Contract layer: host binder, emulator and kernel
+// share it; includes only the contract and base/.
+#pragma once
+
+#include "base/math.hpp"
+#include "gemm/config.hpp"
+#include "gemm/schedule.hpp"
+
+namespace fathom::gemm {
+
+/// The driver's CUtensorMap, opaque: the binder copies the encoded 128 bytes in.
+struct alignas(64) TensorMap {
+  unsigned char bytes[128];
+};
+
+/// Scales that lie anywhere: element (i, k block) at data[i * stride + block * k_stride]. i counts
+/// rows of A, or 128-row blocks (k128x128) or rows (k1x128) of B. Strides are 64-bit; `count` is
+/// the number of i.
+struct ScaleView {
+  const float* data = nullptr;
+  int64_t stride = 0;
+  int64_t k_stride = 0;
+  int32_t count = 0;
+  /// Nonzero: fetched by TMA (unit stride along i, pitch and base multiples of 16 bytes); 0:
+  /// gathered by the loading warps.
+  int32_t by_tma = 0;
+};
+
+/// The kernel's one argument: const __grid_constant__ Params (PTX ISA: tensor maps must lie in
+/// param, const or global space).
+struct Params {
+  TensorMap a, b, scale_a, scale_b, d;
+  ScaleView scales_of_a, scales_of_b;
+  void* d_data = nullptr;  ///< kStream stores through this; kCompute through the map
+  int64_t d_pitch = 0;     ///< elements
+  Schedule schedule;
+  int32_t n = 0;
+  int32_t k_blocks = 0;    ///< ceil(k / 128), at least 1
+  int32_t accumulate = 0;  ///< nonzero: D += (output kFp32 only)
+  /// kStream: rows of A in one box, min(block_m, m rounded up to 8); the rest of the tile is never
+  /// written nor stored.
+  int32_t a_box_rows = 0;
+  uint64_t a_policy = 0;  ///< L2 eviction policy words of the loads (createpolicy), see CachePolicy
+  uint64_t b_policy = 0;
+};
+
+/// createpolicy.fractional words with fraction 1, as the assembler folds them (PTX ISA,
+/// createpolicy). Weights that one cluster reads once go evict-first; never evict-last (such lines
+/// survive an L2 flush and falsify benchmarks).
+enum class CachePolicy : uint64_t {
+  kNormal = 0x1000000000000000,
+  kEvictFirst = 0x12F0000000000000,
+};
+
+/// Sizes and strides of a dense problem, in elements.
+struct Sizes {
+  int64_t m = 0, n = 0, k = 0;
+  int64_t a_pitch = 0, b_pitch = 0, d_pitch = 0;
+  int64_t scale_a_stride = 1, scale_a_k_stride = 0;  ///< of a row, of a block of k
+  int64_t scale_b_stride = 0,
+          scale_b_k_stride = 1;  ///< of a 128-row block (or a row, k1x128), of a block of k
+
+  FATHOM_HD constexpr int64_t k_blocks() const { return ceil_div<int64_t>(k, kBlockK); }
+};
+
+/// Whether TMA can fetch these scales: unit stride along rows, pitch a multiple of 16 bytes. The
+/// base must be 16-byte aligned too, which only the binder can see.
+FATHOM_HD constexpr bool scales_fit_tma(int64_t stride, int64_t k_stride) {
+  return stride == 1 && k_stride % 4 == 0;
+}
+
+enum class MapElement { kU8, kFp32, kBf16 };
+enum class MapSwizzle { kNone, k32, k64, k128 };
+
+/// Arguments of one cuTensorMapEncodeTiled call: rank 2, element strides 1, no interleave,
+/// out-of-range elements read as zero, L2 promotion 256 B for operands (the neighbour line is the
+/// next block of k) and none for the rest.
+struct TensorMapSpec {
+  bool used = false;
+  MapElement element = MapElement::kU8;
+  int64_t dims[2] = {0, 0};  ///< [0] contiguous
+  int64_t pitch_bytes = 0;   ///< stride of dims[1]
+  int32_t box[2] = {0, 0};
+  MapSwizzle swizzle = MapSwizzle::kNone;
+  bool promote_256b = false;
+};
+
+struct TensorMapSpecs {
+  TensorMapSpec a, b, scale_a, scale_b, d;
+};
+
+FATHOM_HD constexpr MapSwizzle swizzle_of_row_bytes(int bytes) {
+  return bytes == 128  ? MapSwizzle::k128
+         : bytes == 64 ? MapSwizzle::k64
+         : bytes == 32 ? MapSwizzle::k32
+                       : MapSwizzle::kNone;
+}
+
+/// Rows of A in one TMA box. A multicast pair along n loads half of the shared tile each; a stream
+/// tile asks for no more rows than exist (a clipped box costs more than a short one).
+FATHOM_HD constexpr int32_t a_box_rows(const Config& c, int64_t m) {
+  if (c.stream()) return static_cast<int32_t>(min_of<int64_t>(c.block_m, round_up<int64_t>(m, 8)));
+  return c.block_m / c.cluster_n;
+}
+
+/// The largest number of k blocks that one CTA takes.
+FATHOM_HD constexpr int32_t k_blocks_per_cta(const Config& c, int64_t k_blocks) {
+  return static_cast<int32_t>(ceil_div<int64_t>(k_blocks, c.split_k));
+}
+
+/// The tensor maps of a launch. Rows of a box lie 128 bytes apart in shared memory for A and B,
+/// chunk rows for D.
+///
+///   a        [m, k] e4m3          box [a_box_rows, 128]             128-byte swizzle
+///   b        [n, k] e4m3          box [block_n / cluster_m, 128]    128-byte swizzle
+///   scale_a  [K', m] fp32         box [1 or k blocks of a CTA, block_m]     only when the strides
+///   fit TMA scale_b  [K', n] fp32         box [1, block_n]                  only 1x128 and when
+///   the strides fit TMA d        [m, n] bf16 or fp32  box [64, d_chunk_cols]            swizzle as
+///   wide as a chunk row; kCompute only
+FATHOM_HD constexpr TensorMapSpecs describe_tensor_maps(const Config& c, const Sizes& s) {
+  TensorMapSpecs maps;
+  maps.a = {
+      true, MapElement::kU8, {s.k, s.m}, s.a_pitch, {kBlockK, a_box_rows(c, s.m)}, MapSwizzle::k128,
+      true};
+  maps.b = {true,
+            MapElement::kU8,
+            {s.k, s.n},
+            s.b_pitch,
+            {kBlockK, c.block_n / c.cluster_m},
+            MapSwizzle::k128,
+            true};
+  if (scales_fit_tma(s.scale_a_stride, s.scale_a_k_stride)) {
+    maps.scale_a = {true,
+                    MapElement::kFp32,
+                    {s.m, s.k_blocks()},
+                    s.scale_a_k_stride * 4,
+                    {c.block_m, c.stream() ? k_blocks_per_cta(c, s.k_blocks()) : 1},
+                    MapSwizzle::kNone,
+                    false};
+  }
+  if (c.scale_b == ScaleB::k1x128 && scales_fit_tma(s.scale_b_stride, s.scale_b_k_stride)) {
+    maps.scale_b = {true,
+                    MapElement::kFp32,
+                    {s.n, s.k_blocks()},
+                    s.scale_b_k_stride * 4,
+                    {c.block_n, 1},
+                    MapSwizzle::kNone,
+                    false};
+  }
+  if (c.tma_store()) {
+    maps.d = {true,
+              c.output == Output::kBf16 ? MapElement::kBf16 : MapElement::kFp32,
+              {s.n, s.m},
+              s.d_pitch * c.d_bytes(),
+              {c.d_chunk_cols(), kWgmmaM},
+              swizzle_of_row_bytes(c.d_chunk_cols() * c.d_bytes()),
+              false};
+  }
+  return maps;
+}
+
+/// Why this config cannot run these sizes; nullptr when it can. m, n, k >= 1 (empty problems never
+/// reach a kernel).
+FATHOM_HD constexpr const char* why_unfit(const Config& c, const Sizes& s) {
+  constexpr int64_t kMaxExtent = 2147483647;
+  if (s.m < 1 || s.n < 1 || s.k < 1) return "m, n and k must be at least 1";
+  if (s.m > kMaxExtent - 512 || s.n > kMaxExtent - 512 || s.k > kMaxExtent - 512)
+    return "an extent exceeds 2^31 - 513 (TMA coordinates are 32-bit)";
+  if (c.stream() && k_blocks_per_cta(c, s.k_blocks()) > c.max_k_blocks)
+    return "k has more blocks per CTA than the scale table of this config holds";
+  if (ceil_div<int64_t>(s.m, c.block_m) * ceil_div<int64_t>(s.n, c.block_n) > kMaxExtent / 2)
+    return "more tiles than a 32-bit step counter holds";
+  return nullptr;
+}
+
+/// Tensors of a launch. Maps are encoded by the caller from describe_tensor_maps.
+struct Pointers {
+  const float* scale_a = nullptr;
+  const float* scale_b = nullptr;
+  void* d = nullptr;
+};
+
+struct LaunchShape {
+  int32_t grid = 0;
+  int32_t block = 0;
+  int32_t cluster = 0;  ///< CTAs of a cluster, along x
+  int32_t smem_bytes = 0;
+};
+
+/// Grid for at most `max_ctas` CTAs (SM budget * ctas_per_sm): whole clusters, no more than there
+/// are units, at least one.
+FATHOM_HD constexpr LaunchShape launch_shape(const Config& c, const Schedule& s, int64_t max_ctas,
+                                             int32_t smem_bytes) {
+  const int64_t room = max_of<int64_t>(1, max_ctas / c.cluster_size());
+  const int64_t clusters = min_of<int64_t>(room, s.num_units());
+  return {static_cast<int32_t>(clusters * c.cluster_size()), c.num_threads(), c.cluster_size(),
+          smem_bytes};
+}
+
+inline bool aligned_16(const void* pointer) {
+  return (reinterpret_cast<uint64_t>(pointer) & 15) == 0;
+}
+
+/// Everything of Params but the bytes of the tensor maps.
+/// `band_tiles`: tiles along m that are walked together (Schedule::band_m); 8 is within 1 % of the
+/// best everywhere measured.
+inline Params make_params(const Config& c, const Sizes& s, const Pointers& p, bool accumulate,
+                          int band_tiles = 8) {
+  Params params{};
+  params.scales_of_a = {
+      p.scale_a, s.scale_a_stride, s.scale_a_k_stride, static_cast<int32_t>(s.m),
+      scales_fit_tma(s.scale_a_stride, s.scale_a_k_stride) && aligned_16(p.scale_a)};
+  const bool per_row = c.scale_b == ScaleB::k1x128;
+  params.scales_of_b = {
+      p.scale_b, s.scale_b_stride, s.scale_b_k_stride,
+      static_cast<int32_t>(per_row ? s.n : ceil_div<int64_t>(s.n, 128)),
+      per_row && scales_fit_tma(s.scale_b_stride, s.scale_b_k_stride) && aligned_16(p.scale_b)};
+  params.d_data = p.d;
+  params.d_pitch = s.d_pitch;
+  params.schedule = make_dense_schedule(c, s.m, s.n, band_tiles);
+  params.n = static_cast<int32_t>(s.n);
+  params.k_blocks = static_cast<int32_t>(s.k_blocks());
+  params.accumulate = accumulate ? 1 : 0;
+  params.a_box_rows = a_box_rows(c, s.m);
+  // Weights read by one cluster only, or by few: first to go, so that dirty lines and tokens stay
+  // (3 to 8 % at m <= 128).
+  params.a_policy = static_cast<uint64_t>(CachePolicy::kNormal);
+  params.b_policy =
+      static_cast<uint64_t>(c.stream() ? CachePolicy::kEvictFirst : CachePolicy::kNormal);
+  return params;
+}
+
+}  // namespace fathom::gemm

@@ -1,0 +1,83 @@
+// Which tile a cluster computes at which step: pure functions of run-time numbers, the same for the
+// kernel, the planner and the tests. Contract layer: includes only the contract and base/.
+#pragma once
+
+#include "base/math.hpp"
+#include "gemm/config.hpp"
+
+namespace fathom::gemm {
+
+/// A CTA's share of D: rows [row, row + block_m) clipped at row_end, columns [col, col + block_n)
+/// clipped at n. A tile of a pair may lie outside D altogether; it is then computed on zeros and
+/// stores nothing.
+struct Tile {
+  int32_t group = 0;    ///< whose B; 0 when dense
+  int32_t row = 0;      ///< first row, of A and of D
+  int32_t row_end = 0;  ///< rows from here on belong to somebody else
+  int32_t col = 0;      ///< first column of D = first row of B
+};
+
+/// The run-time numbers of the tile order. A unit is what a cluster takes in one step: cluster_m x
+/// cluster_n tiles.
+struct Schedule {
+  int32_t m = 0;
+  int32_t units_m = 0;
+  int32_t units_n = 0;
+  int32_t band_m =
+      1;  ///< units along m that are walked together before moving on along n, for reuse in L2
+
+  FATHOM_HD constexpr int32_t num_units() const { return units_m * units_n; }
+};
+
+FATHOM_HD constexpr Schedule make_dense_schedule(const Config& c, int64_t m, int64_t n,
+                                                 int band_tiles) {
+  Schedule s;
+  s.m = static_cast<int32_t>(m);
+  s.units_m = static_cast<int32_t>(ceil_div<int64_t>(m, c.block_m * c.cluster_m));
+  s.units_n = static_cast<int32_t>(ceil_div<int64_t>(n, c.block_n * c.cluster_n));
+  s.band_m = max_of(1, band_tiles / c.cluster_m);
+  return s;
+}
+
+/// Dense order: bands of `band_m` units, inside a band down along m first, then along n.
+///
+///      n ->
+///   m  0 2 4 6     band_m = 2: consecutive units share rows of A and columns of B,
+///   |  1 3 5 7     so that the units in flight touch little of either.
+///   v  8 9 . .
+///
+/// `pair_rank` is the CTA's place in a multicast pair (0 otherwise). Every tile of D comes up
+/// exactly once over unit in [0, num_units) and pair_rank in [0, cluster_m * cluster_n).
+FATHOM_HD constexpr Tile dense_tile(const Config& c, const Schedule& s, int32_t unit,
+                                    int32_t pair_rank) {
+  const int32_t band_units = s.band_m * s.units_n;
+  const int32_t band = unit / band_units;
+  const int32_t within = unit - band * band_units;
+  const int32_t rows = min_of(s.band_m, s.units_m - band * s.band_m);
+  const int32_t unit_n = within / rows;
+  const int32_t unit_m = band * s.band_m + within - unit_n * rows;
+  const int32_t rank_m = c.cluster_m == 2 ? pair_rank : 0;
+  const int32_t rank_n = c.cluster_n == 2 ? pair_rank : 0;
+  return {0, (unit_m * c.cluster_m + rank_m) * c.block_m, s.m,
+          (unit_n * c.cluster_n + rank_n) * c.block_n};
+}
+
+/// Steps that cluster `cluster` of `num_clusters` takes: it computes units cluster, cluster +
+/// num_clusters, ...
+FATHOM_HD constexpr int32_t num_steps(int32_t num_units, int32_t cluster, int32_t num_clusters) {
+  return cluster < num_units ? ceil_div(num_units - cluster, num_clusters) : 0;
+}
+
+/// Blocks of k that part `part` of `parts` takes: [begin, end), as even as possible, together [0,
+/// k_blocks).
+struct KRange {
+  int32_t begin = 0;
+  int32_t end = 0;
+};
+
+FATHOM_HD constexpr KRange k_range(int32_t k_blocks, int32_t part, int32_t parts) {
+  return {static_cast<int32_t>(static_cast<int64_t>(k_blocks) * part / parts),
+          static_cast<int32_t>(static_cast<int64_t>(k_blocks) * (part + 1) / parts)};
+}
+
+}  // namespace fathom::gemm

@@ -1,0 +1,92 @@
+// Where everything lies in a CTA's shared memory. Contract layer: one constexpr plan for the
+// planner, the launch and the kernel; includes only the contract and base/.
+#pragma once
+
+#include "base/math.hpp"
+#include "gemm/config.hpp"
+
+namespace fathom::gemm {
+
+/// Byte offsets from the start of dynamic shared memory, which is 1024-byte aligned.
+///
+///   | a[stages] | b[stages] | staging[warpgroup][chunk] | partials | scale_a | scale_b | barriers
+///   |
+///     1024-byte aligned (128-byte swizzle atoms)          128        128       16        8
+struct SmemPlan {
+  int a = 0, a_stage_bytes = 0;  ///< [block_m, 128] e4m3 per stage, 128-byte swizzle
+  int b = 0, b_stage_bytes = 0;  ///< [block_n, 128] e4m3 per stage, 128-byte swizzle
+  int staging = 0,
+      staging_chunk_bytes = 0;  ///< kCompute: [64, d_chunk_cols] of D per chunk, [warpgroup][chunk]
+  int partials = 0,
+      partials_bytes = 0;  ///< kStream: sums pushed by the other parts of k, see partial_slots
+  int scale_a = 0,
+      scale_a_stage_bytes =
+          0;  ///< kCompute: [block_m] fp32 per stage. kStream: [k block][block_m], one table
+  int scale_b = 0,
+      scale_b_stage_bytes =
+          0;  ///< kCompute: [scale_b_elems] per stage. kStream: [k block][scale_b_elems]
+  int full_barriers = 0;         ///< [stages] operands of a stage have arrived
+  int empty_barriers = 0;        ///< [stages] every reader is done with a stage
+  int scales_full_barrier = 0;   ///< kStream: the scale tables of a tile have arrived
+  int scales_empty_barrier = 0;  ///< kStream: every reader is done with the scale tables
+  int total_bytes = 0;
+};
+
+/// kStream: 8-column groups of a tile that one part of k owns, adds up and stores (the last part
+/// may own fewer).
+FATHOM_HD constexpr int partial_slots(const Config& c) {
+  return ceil_div(c.block_n / 8, c.k_parts());
+}
+
+FATHOM_HD constexpr SmemPlan plan_smem(const Config& c) {
+  SmemPlan p;
+  int end = 0;
+  auto place = [&end](int alignment, int bytes) {
+    const int offset = round_up(end, alignment);
+    end = offset + bytes;
+    return offset;
+  };
+  p.a_stage_bytes = c.block_m * kBlockK;
+  p.b_stage_bytes = c.block_n * kBlockK;
+  p.a = place(1024, c.num_stages * p.a_stage_bytes);
+  p.b = place(1024, c.num_stages * p.b_stage_bytes);
+  if (c.stream()) {
+    // Every owner (a warpgroup of this CTA) has one buffer per other part:
+    // [owner][part][slot][thread of the rows] float4.
+    const int slot_bytes = c.block_m / kWgmmaM * kWarpgroupThreads * 16;
+    if (c.k_parts() > 1)
+      p.partials_bytes = c.k_warpgroups() * c.k_parts() * partial_slots(c) * slot_bytes;
+    p.partials = place(128, p.partials_bytes);
+    p.scale_a_stage_bytes = c.block_m * 4;
+    p.scale_a = place(128, c.max_k_blocks * p.scale_a_stage_bytes);
+    p.scale_b_stage_bytes = c.scale_b_elems() * 4;
+    p.scale_b = place(16, c.max_k_blocks * p.scale_b_stage_bytes);
+  } else {
+    p.staging_chunk_bytes = kWgmmaM * c.d_chunk_cols() * c.d_bytes();
+    p.staging = place(1024, c.math_warpgroups * c.staging_chunks * p.staging_chunk_bytes);
+    p.scale_a_stage_bytes = c.block_m * 4;
+    p.scale_a = place(128, c.num_stages * p.scale_a_stage_bytes);
+    p.scale_b_stage_bytes = round_up(c.scale_b_elems() * 4, c.scale_b == ScaleB::k1x128 ? 128 : 16);
+    p.scale_b = place(128, c.num_stages * p.scale_b_stage_bytes);
+  }
+  p.full_barriers = place(8, c.num_stages * 8);
+  p.empty_barriers = place(8, c.num_stages * 8);
+  if (c.stream()) {
+    p.scales_full_barrier = place(8, 8);
+    p.scales_empty_barrier = place(8, 8);
+  }
+  p.total_bytes = round_up(end, 16);
+  return p;
+}
+
+/// Why no kernel can be made of this config, shared memory included; nullptr when it is legal.
+FATHOM_HD constexpr const char* why_illegal(const Config& c) {
+  if (const char* reason = why_illegal_shape(c)) return reason;
+  const int bytes = plan_smem(c).total_bytes;
+  if (bytes > kCtaSharedBytes) return "shared memory of a CTA exceeds 227 KB";
+  if (c.ctas_per_sm * (bytes + 1024) > kSmSharedBytes)
+    return "shared memory of the resident CTAs exceeds 228 KB";
+  return nullptr;
+}
+
+}  // namespace fathom::gemm

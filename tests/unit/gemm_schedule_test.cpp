@@ -1,0 +1,132 @@
+// Tile order and launch arithmetic of the GEMM kernel: every tile exactly once, whatever the shape
+// and the number of CTAs.
+#include "gemm/schedule.hpp"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <vector>
+
+#include "gemm/params.hpp"
+
+namespace fathom::gemm {
+namespace {
+
+const std::vector<Config> kConfigs = {
+    {.block_m = 256, .cluster_n = 2},
+    {.block_m = 128, .block_n = 112, .cluster_m = 2},
+    {.block_m = 192, .block_n = 128, .math_warpgroups = 3},
+    {.skeleton = Skeleton::kStream, .block_m = 64, .block_n = 24, .split_k = 3, .max_k_blocks = 8},
+};
+
+/// Walks the grid as the kernel does and counts how often each tile of D is computed.
+void expect_each_tile_once(const Config& c, int64_t m, int64_t n, int band, int max_ctas) {
+  const Schedule s = make_dense_schedule(c, m, n, band);
+  const LaunchShape launch = launch_shape(c, s, max_ctas, 0);
+  const int64_t tiles_m = ceil_div<int64_t>(m, c.block_m);
+  const int64_t tiles_n = ceil_div<int64_t>(n, c.block_n);
+  std::vector<int> visits(static_cast<std::size_t>(tiles_m * tiles_n));
+  const int pair = c.cluster_m * c.cluster_n;
+  const int clusters = launch.grid / launch.cluster;
+  ASSERT_EQ(launch.grid % launch.cluster, 0);
+  for (int cluster = 0; cluster < clusters; ++cluster) {
+    for (int step = 0; step < num_steps(s.num_units(), cluster, clusters); ++step) {
+      for (int rank = 0; rank < pair; ++rank) {
+        const Tile t = dense_tile(c, s, cluster + step * clusters, rank);
+        ASSERT_EQ(t.row % c.block_m, 0);
+        ASSERT_EQ(t.col % c.block_n, 0);
+        ASSERT_EQ(t.row_end, m);
+        if (t.row < m && t.col < n)
+          ++visits[static_cast<std::size_t>(t.row / c.block_m * tiles_n + t.col / c.block_n)];
+      }
+    }
+  }
+  for (const int v : visits)
+    ASSERT_EQ(v, 1) << tag_of(c).text << " m " << m << " n " << n << " band " << band << " CTAs "
+                    << max_ctas;
+}
+
+TEST(GemmSchedule, EveryTileExactlyOnce) {
+  constexpr unsigned kSeed = 20251;
+  std::mt19937 random(kSeed);
+  auto pick = [&](int low, int high) {
+    return std::uniform_int_distribution<int>(low, high)(random);
+  };
+  for (int i = 0; i < 3000; ++i) {
+    const Config& c = kConfigs[static_cast<std::size_t>(i) % kConfigs.size()];
+    const int m = pick(0, 3) == 0 ? pick(1, 64) : pick(1, 6000);
+    const int n = pick(0, 3) == 0 ? pick(1, 200) : pick(1, 6000);
+    expect_each_tile_once(c, m, n, pick(1, 20), pick(1, 132));
+    if (HasFatalFailure()) FAIL() << "seed " << kSeed << " case " << i;
+  }
+}
+
+TEST(GemmSchedule, BandsWalkDownBeforeAcross) {
+  const Config c{.block_m = 128, .block_n = 128};
+  const Schedule s = make_dense_schedule(c, 3 * 128, 2 * 128, 2);
+  const int rows[] = {0, 128, 0, 128, 256, 256};
+  const int cols[] = {0, 0, 128, 128, 0, 128};
+  for (int unit = 0; unit < 6; ++unit) {
+    EXPECT_EQ(dense_tile(c, s, unit, 0).row, rows[unit]) << unit;
+    EXPECT_EQ(dense_tile(c, s, unit, 0).col, cols[unit]) << unit;
+  }
+}
+
+TEST(GemmSchedule, PartsOfKCoverItEvenly) {
+  for (int blocks = 1; blocks < 300; ++blocks) {
+    for (int parts = 1; parts <= 8; ++parts) {
+      int next = 0;
+      for (int part = 0; part < parts; ++part) {
+        const KRange r = k_range(blocks, part, parts);
+        ASSERT_EQ(r.begin, next);
+        ASSERT_LE(r.end - r.begin, ceil_div(blocks, parts));
+        next = r.end;
+      }
+      ASSERT_EQ(next, blocks);
+    }
+  }
+}
+
+TEST(GemmSchedule, TensorMapsStayInsideTheRulesOfTma) {
+  for (const Config& c : kConfigs) {
+    for (const int64_t m : {1, 7, 64, 65, 4097}) {
+      const Sizes sizes{.m = m,
+                        .n = 2112,
+                        .k = 7168,
+                        .a_pitch = 7168,
+                        .b_pitch = 7168,
+                        .d_pitch = 2112,
+                        .scale_a_k_stride = 4100};
+      ASSERT_EQ(launch_shape(c, make_dense_schedule(c, m, 2112, 8), 132, 0).block, c.num_threads());
+      const TensorMapSpecs maps = describe_tensor_maps(c, sizes);
+      for (const TensorMapSpec& map : {maps.a, maps.b, maps.scale_a, maps.scale_b, maps.d}) {
+        if (!map.used) continue;
+        const int bytes = map.element == MapElement::kU8     ? 1
+                          : map.element == MapElement::kBf16 ? 2
+                                                             : 4;
+        EXPECT_GE(map.box[0], 1);
+        EXPECT_LE(map.box[0], 256);
+        EXPECT_GE(map.box[1], 1);
+        EXPECT_LE(map.box[1], 256);
+        EXPECT_EQ(map.box[0] * bytes % 16, 0);
+        EXPECT_EQ(map.pitch_bytes % 16, 0);
+        if (map.swizzle != MapSwizzle::kNone) {
+          EXPECT_LE(map.box[0] * bytes, 128);
+        }
+      }
+      EXPECT_EQ(maps.d.used, c.tma_store());
+      EXPECT_TRUE(maps.scale_a.used);
+    }
+  }
+}
+
+TEST(GemmSchedule, UnfitSizesSayWhy) {
+  const Config c{.skeleton = Skeleton::kStream, .block_m = 64, .max_k_blocks = 4};
+  EXPECT_EQ(why_unfit(c, {.m = 1, .n = 8, .k = 512}), nullptr);
+  EXPECT_NE(why_unfit(c, {.m = 1, .n = 8, .k = 513}), nullptr);
+  EXPECT_NE(why_unfit(c, {.m = 0, .n = 8, .k = 8}), nullptr);
+  EXPECT_NE(why_unfit(c, {.m = 2147483647, .n = 8, .k = 8}), nullptr);
+}
+
+}  // namespace
+}  // namespace fathom::gemm
