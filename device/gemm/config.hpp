@@ -6,7 +6,7 @@
 #include "base/math.hpp"
 #include "base/types.hpp"
 
-namespace fathom::gemm {
+namespace fathom::device::gemm {
 
 /// How the work of a tile is dealt to the math warpgroups.
 ///   kCompute  many rows: each warpgroup owns block_m / math_warpgroups rows and walks all of k
@@ -195,14 +195,16 @@ FATHOM_HD constexpr Tag tag_of(const Config& c) {
 }
 
 FATHOM_HD constexpr const char* name_of(Skeleton s) {
-  return s == Skeleton::kStream ? "fathom::gemm::Skeleton::kStream"
-                                : "fathom::gemm::Skeleton::kCompute";
+  return s == Skeleton::kStream ? "fathom::device::gemm::Skeleton::kStream"
+                                : "fathom::device::gemm::Skeleton::kCompute";
 }
 FATHOM_HD constexpr const char* name_of(Output o) {
-  return o == Output::kBf16 ? "fathom::gemm::Output::kBf16" : "fathom::gemm::Output::kFp32";
+  return o == Output::kBf16 ? "fathom::device::gemm::Output::kBf16"
+                            : "fathom::device::gemm::Output::kFp32";
 }
 FATHOM_HD constexpr const char* name_of(ScaleB s) {
-  return s == ScaleB::k1x128 ? "fathom::gemm::ScaleB::k1x128" : "fathom::gemm::ScaleB::k128x128";
+  return s == ScaleB::k1x128 ? "fathom::device::gemm::ScaleB::k1x128"
+                             : "fathom::device::gemm::ScaleB::k128x128";
 }
 
 /// Calls visit(name, value) for every field in declaration order, so that source text, JSON and
@@ -225,4 +227,4 @@ constexpr void for_each_field(const Config& c, Visit&& visit) {
   visit("bounded_waits", c.bounded_waits);
 }
 
-}  // namespace fathom::gemm
+}  // namespace fathom::device::gemm

@@ -7,7 +7,7 @@
 #include "gemm/config.hpp"
 #include "gemm/schedule.hpp"
 
-namespace fathom::gemm {
+namespace fathom::device::gemm {
 
 /// The driver's CUtensorMap, opaque: the binder copies the encoded 128 bytes in.
 struct alignas(64) TensorMap {
@@ -231,4 +231,4 @@ inline Params make_params(const Config& c, const Sizes& s, const Pointers& p, bo
   return params;
 }
 
-}  // namespace fathom::gemm
+}  // namespace fathom::device::gemm

@@ -5,7 +5,7 @@
 #include "base/math.hpp"
 #include "gemm/config.hpp"
 
-namespace fathom::gemm {
+namespace fathom::device::gemm {
 
 /// A CTA's share of D: rows [row, row + block_m) clipped at row_end, columns [col, col + block_n)
 /// clipped at n. A tile of a pair may lie outside D altogether; it is then computed on zeros and
@@ -80,4 +80,4 @@ FATHOM_HD constexpr KRange k_range(int32_t k_blocks, int32_t part, int32_t parts
           static_cast<int32_t>(static_cast<int64_t>(k_blocks) * (part + 1) / parts)};
 }
 
-}  // namespace fathom::gemm
+}  // namespace fathom::device::gemm

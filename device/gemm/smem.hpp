@@ -5,7 +5,7 @@
 #include "base/math.hpp"
 #include "gemm/config.hpp"
 
-namespace fathom::gemm {
+namespace fathom::device::gemm {
 
 /// Byte offsets from the start of dynamic shared memory, which is 1024-byte aligned.
 ///
@@ -89,4 +89,4 @@ FATHOM_HD constexpr const char* why_illegal(const Config& c) {
   return nullptr;
 }
 
-}  // namespace fathom::gemm
+}  // namespace fathom::device::gemm

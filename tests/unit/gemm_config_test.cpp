@@ -9,7 +9,7 @@
 
 #include "gemm/smem.hpp"
 
-namespace fathom::gemm {
+namespace fathom::device::gemm {
 namespace {
 
 constexpr Config kPrefill{.block_m = 256, .num_stages = 4, .cluster_n = 2};
@@ -110,4 +110,4 @@ TEST(GemmConfig, TagsNameEveryField) {
 }
 
 }  // namespace
-}  // namespace fathom::gemm
+}  // namespace fathom::device::gemm

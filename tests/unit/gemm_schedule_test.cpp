@@ -9,7 +9,7 @@
 
 #include "gemm/params.hpp"
 
-namespace fathom::gemm {
+namespace fathom::device::gemm {
 namespace {
 
 const std::vector<Config> kConfigs = {
@@ -129,4 +129,4 @@ TEST(GemmSchedule, UnfitSizesSayWhy) {
 }
 
 }  // namespace
-}  // namespace fathom::gemm
+}  // namespace fathom::device::gemm

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <vector>
 
-namespace fathom::gemm {
+namespace fathom::device::gemm {
 namespace {
 
 struct Span {
@@ -86,4 +86,4 @@ TEST(GemmSmem, TheLargestPrefillTileFitsFourStages) {
 }
 
 }  // namespace
-}  // namespace fathom::gemm
+}  // namespace fathom::device::gemm
