@@ -18,7 +18,8 @@ enum class ErrorCode : int {
   kCache = 5,            ///< the kernel cache could not be used and nothing else would do
   kIo = 6,               ///< a file is missing, unwritable or full
   kInternal = 7,         ///< a defect of this library: please report the message
-  kNoDevice = 8,         ///< no CUDA driver or no CUDA device on this machine (the command line exits with 4)
+  kNoDevice =
+      8,  ///< no CUDA driver or no CUDA device on this machine (the command line exits with 4)
 };
 
 /// "invalid_argument", "unsupported", ...: the spelling used in JSON and in logs.
