@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include <fathom/export.h>
 #include <fathom/error.hpp>
-#include <fathom/export.hpp>
 #include <fathom/tensor.hpp>
 
 namespace fathom {
@@ -19,21 +19,31 @@ enum class Backend : std::int32_t {
   kCuda = 2,       ///< a Hopper GPU
   kReference = 3,  ///< FP64, plain loops: the specification, slow
 };
+/// "auto", "cpu", "cuda", "reference".
 FATHOM_API std::string_view to_string(Backend backend);
 
 enum class LogLevel : std::int32_t { kOff = 0, kError = 1, kWarning = 2, kInfo = 3, kDebug = 4 };
-/// Called for each message at or under the chosen level, from any thread, one call at a time.
+/// "off", "error", "warning", "info", "debug".
+FATHOM_API std::string_view to_string(LogLevel level);
+
+/// Called for each message at or under the chosen level, from any thread, one call at a time. It
+/// may use the context; what it throws is dropped.
 using LogCallback = std::function<void(LogLevel, std::string_view message)>;
 
 /// Every field has the meaning of the environment variable named beside it (docs/environment.md).
-struct ContextOptions {
-  int num_threads = 0;    ///< FATHOM_NUM_THREADS: cores for the CPU backend; 0 = all it may use
+struct FATHOM_API ContextOptions {
+  int num_threads =
+      0;  ///< FATHOM_NUM_THREADS: cores for the CPU backend; 0 = all this process may use
   std::string cache_dir;  ///< FATHOM_CACHE_DIR: compiled kernels; empty = $XDG_CACHE_HOME/fathom
   std::string libcuda;    ///< FATHOM_LIBCUDA: the driver library; empty = libcuda.so.1
   std::string nvrtc;  ///< FATHOM_NVRTC: the run-time compiler; empty = searched (docs/jit_cache.md)
   std::string openblas;  ///< FATHOM_OPENBLAS: the CPU matrix product; empty = searched
   LogLevel log_level = LogLevel::kOff;  ///< FATHOM_LOG: off, error, warning, info, debug
   LogCallback log;  ///< empty = messages go nowhere (from_env with FATHOM_LOG set: standard error)
+
+  /// What the environment asks for. Later changes of the environment have no effect on contexts
+  /// that exist. Throws Error(kInvalidArgument) that names the variable whose value has no meaning.
+  static ContextOptions from_env();
 };
 
 /// Created once, used from any number of threads. Cheap to copy: copies share the same state.
@@ -41,10 +51,12 @@ struct ContextOptions {
 /// that needs it.
 class FATHOM_API Context {
  public:
+  /// Throws Error(kInvalidArgument) when an option has no meaning (num_threads < 0).
   explicit Context(ContextOptions options = {});
-  /// Reads the environment, once, here and nowhere else.
+  /// Context(ContextOptions::from_env()).
   static Context from_env();
 
+  /// As given, with the defaults filled in.
   const ContextOptions& options() const;
 
   /// The library's own view; not for users.

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include <fathom/export.hpp>
+#include <fathom/export.h>
 
 namespace fathom {
 
@@ -37,7 +37,7 @@ constexpr std::int64_t size_of(DType dtype) {
   return 0;
 }
 
-/// "e4m3", "bf16", "fp16", "fp32", "fp64", "int32", "int64".
+/// "e4m3", "bf16", "fp16", "fp32", "fp64", "int32", "int64"; "unknown" for any other value.
 FATHOM_API std::string_view to_string(DType dtype);
 
 }  // namespace fathom

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include <fathom/export.hpp>
+#include <fathom/export.h>
 
 namespace fathom {
 

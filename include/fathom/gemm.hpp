@@ -13,8 +13,8 @@
 #include <optional>
 #include <string>
 
+#include <fathom/export.h>
 #include <fathom/context.hpp>
-#include <fathom/export.hpp>
 #include <fathom/tensor.hpp>
 
 namespace fathom {

@@ -7,8 +7,8 @@
 // become zero (x / inf) and its infinities NaN (inf / inf).
 #pragma once
 
+#include <fathom/export.h>
 #include <fathom/context.hpp>
-#include <fathom/export.hpp>
 #include <fathom/tensor.hpp>
 
 namespace fathom {

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include <fathom/export.h>
 #include <fathom/dtype.hpp>
-#include <fathom/export.hpp>
 
 namespace fathom {
 
@@ -26,12 +26,17 @@ struct Device {
 struct FATHOM_API TensorView {
   static constexpr int kMaxRank = 4;
 
-  void* data = nullptr;
+  void* data = nullptr;  ///< may be null when the tensor has no elements
   DType dtype = DType::kFp32;
   Device device;
-  std::int32_t rank = 0;  ///< 0 = no tensor
-  std::array<std::int64_t, kMaxRank> shape{};
-  std::array<std::int64_t, kMaxRank> stride{};
+  std::int32_t rank = 0;                       ///< 0 = no tensor
+  std::array<std::int64_t, kMaxRank> shape{};  ///< extents, outermost first; the first `rank` count
+  std::array<std::int64_t, kMaxRank>
+      stride{};  ///< elements between neighbours along each dimension
+
+  /// The elements, counted by the shape: 0 when an extent is 0 or there is no tensor; at most 2^63
+  /// - 1.
+  std::int64_t num_elements() const;
 
   explicit operator bool() const { return rank != 0; }
 
@@ -49,7 +54,10 @@ struct FATHOM_API TensorView {
   TensorView transposed() const;
 };
 
-/// "[4, 7168]"
+/// "cpu", "cuda:1": the spelling used in messages.
+FATHOM_API std::string to_string(Device device);
+
+/// "[4, 7168]"; "[]" for a view without a tensor.
 FATHOM_API std::string shape_text(const TensorView& view);
 
 }  // namespace fathom

@@ -2,11 +2,16 @@
 // tensor data.
 #pragma once
 
+#include <string_view>
+
 #include <fathom/gemm.hpp>
 
 #include "plan/gemm_problem.hpp"
 
 namespace fathom::api {
+
+/// "gemm" or "grouped_gemm": what messages and explain() call it.
+std::string_view operation_name(Groups::Form form);
 
 /// Checks rank, shape, dtype, device, stride, alignment, overlap, extents and options. Throws
 /// Error(kInvalidArgument) or Error(kUnsupported).

@@ -13,7 +13,8 @@ namespace fathom::plan {
 enum class ScaleBBlock { k128x128, k1x128 };
 
 /// How a [rows, cols] operand (with an optional leading group dimension) lies in memory; strides in
-/// elements.
+/// elements. Legal also where an extent of 0 or 1 leaves a stride without meaning: pitches of a, b
+/// and d are always multiples of 16 bytes.
 struct MatrixLayout {
   std::int64_t rows = 0;
   std::int64_t cols = 0;
@@ -34,6 +35,9 @@ struct GemmProblem {
   ScaleBBlock scale_b_block = ScaleBBlock::k128x128;
   DType out = DType::kBf16;
   MatrixLayout a, scale_a, b, scale_b, d;
+  bool scale_a_aligned =
+      false;  ///< the base of scale_a is a multiple of 16 bytes, as a bulk load needs it
+  bool scale_b_aligned = false;  ///< the same of scale_b
   bool accumulate = false;
   bool batch_invariant = false;
   bool zero_padding = false;

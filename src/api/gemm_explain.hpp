@@ -1,0 +1,17 @@
+// explain(): the plan of a GEMM as JSON text. Front end.
+#pragma once
+
+#include <string>
+
+#include "api/gemm_backend.hpp"
+
+namespace fathom::api {
+
+/// {"operation", "backend", "problem": {...}} followed by the members of bound.plan_json().
+std::string explain_gemm(const plan::GemmProblem& problem, Backend backend, const BoundGemm& bound);
+
+/// "dense", "offsets", "row_group", "group_end", "masked": the word of the command line and of
+/// JSON.
+std::string_view layout_name(Groups::Form form);
+
+}  // namespace fathom::api
