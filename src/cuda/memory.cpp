@@ -1,0 +1,143 @@
+// Owned device memory, streams and events. Runtime layer.
+#include "cuda/memory.hpp"
+
+#include <fmt/format.h>
+
+#include <fathom/error.hpp>
+
+namespace fathom::cuda {
+
+Buffer::Buffer(const Device& device, std::int64_t bytes) : device_(&device), bytes_(bytes) {
+  if (bytes == 0) return;
+  const ContextGuard guard(device);
+  device.driver().check(
+      device.driver().api().mem_alloc(&pointer_, static_cast<std::size_t>(bytes)), "cuMemAlloc",
+      fmt::format("allocating {} bytes on CUDA device {}", bytes, device.info().ordinal));
+}
+
+Buffer::~Buffer() {
+  if (pointer_ != 0) device_->driver().api().mem_free(pointer_);
+}
+
+void Buffer::swap(Buffer& other) noexcept {
+  std::swap(device_, other.device_);
+  std::swap(pointer_, other.pointer_);
+  std::swap(bytes_, other.bytes_);
+}
+
+void Buffer::require_range(std::int64_t bytes, std::int64_t offset) const {
+  if (offset >= 0 && bytes >= 0 && offset <= bytes_ && bytes <= bytes_ - offset) return;
+  throw Error(ErrorCode::kInternal, fmt::format("copying {} bytes at offset {} of a device buffer "
+                                                "that has {}; the range must lie inside; "
+                                                "please report this",
+                                                bytes, offset, bytes_));
+}
+
+void Buffer::upload(const void* from, std::int64_t bytes, std::int64_t offset, abi::Stream stream) {
+  require_range(bytes, offset);
+  if (bytes == 0) return;
+  const Driver& driver = device_->driver();
+  const ContextGuard guard(*device_);
+  const auto to = pointer_ + static_cast<abi::DevicePointer>(offset);
+  driver.check(driver.api().memcpy_htod_async(to, from, static_cast<std::size_t>(bytes), stream),
+               "cuMemcpyHtoDAsync", "copying to the device");
+  driver.check(driver.api().stream_synchronize(stream), "cuStreamSynchronize",
+               "copying to the device");
+}
+
+void Buffer::download(void* to, std::int64_t bytes, std::int64_t offset, abi::Stream stream) const {
+  require_range(bytes, offset);
+  if (bytes == 0) return;
+  const Driver& driver = device_->driver();
+  const ContextGuard guard(*device_);
+  const auto from = pointer_ + static_cast<abi::DevicePointer>(offset);
+  driver.check(driver.api().memcpy_dtoh_async(to, from, static_cast<std::size_t>(bytes), stream),
+               "cuMemcpyDtoHAsync", "copying from the device");
+  driver.check(driver.api().stream_synchronize(stream), "cuStreamSynchronize",
+               "copying from the device");
+}
+
+void Buffer::fill(unsigned char value, abi::Stream stream) {
+  if (bytes_ == 0) return;
+  const ContextGuard guard(*device_);
+  device_->driver().check(device_->driver().api().memset_d8_async(
+                              pointer_, value, static_cast<std::size_t>(bytes_), stream),
+                          "cuMemsetD8Async", "filling device memory");
+}
+
+Stream::Stream(const Device& device) : device_(device) {
+  const ContextGuard guard(device);
+  device.driver().check(device.driver().api().stream_create(&handle_, abi::kStreamNonBlocking),
+                        "cuStreamCreate", "creating a stream");
+}
+
+Stream::~Stream() {
+  device_.driver().api().stream_destroy(handle_);
+}
+
+void Stream::synchronize() const {
+  const ContextGuard guard(device_);
+  device_.driver().check(device_.driver().api().stream_synchronize(handle_), "cuStreamSynchronize",
+                         "waiting for a stream");
+}
+
+void Stream::begin_capture(abi::CaptureMode mode) const {
+  const ContextGuard guard(device_);
+  device_.driver().check(device_.driver().api().stream_begin_capture(handle_, mode),
+                         "cuStreamBeginCapture", "capturing a graph");
+}
+
+abi::GraphExec Stream::end_capture() const {
+  const Driver& driver = device_.driver();
+  const ContextGuard guard(device_);
+  abi::Graph graph = nullptr;
+  abi::GraphExec exec = nullptr;
+  driver.check(driver.api().stream_end_capture(handle_, &graph), "cuStreamEndCapture",
+               "capturing a graph");
+  const abi::Result result = driver.api().graph_instantiate(&exec, graph, 0);
+  driver.api().graph_destroy(graph);
+  driver.check(result, "cuGraphInstantiateWithFlags", "instantiating a captured graph");
+  return exec;
+}
+
+void Stream::replay(abi::GraphExec graph) const {
+  const ContextGuard guard(device_);
+  device_.driver().check(device_.driver().api().graph_launch(graph, handle_), "cuGraphLaunch",
+                         "replaying a graph");
+}
+
+void Stream::destroy_graph(abi::GraphExec graph) const {
+  device_.driver().api().graph_exec_destroy(graph);
+}
+
+Event::Event(const Device& device) : device_(device) {
+  const ContextGuard guard(device);
+  device.driver().check(device.driver().api().event_create(&handle_, 0), "cuEventCreate",
+                        "creating an event");
+}
+
+Event::~Event() {
+  device_.driver().api().event_destroy(handle_);
+}
+
+void Event::record(abi::Stream stream) const {
+  const ContextGuard guard(device_);
+  device_.driver().check(device_.driver().api().event_record(handle_, stream), "cuEventRecord",
+                         "timing a stream");
+}
+
+void Event::synchronize() const {
+  const ContextGuard guard(device_);
+  device_.driver().check(device_.driver().api().event_synchronize(handle_), "cuEventSynchronize",
+                         "timing a stream");
+}
+
+float Event::milliseconds_since(const Event& start) const {
+  float milliseconds = 0;
+  device_.driver().check(
+      device_.driver().api().event_elapsed_time(&milliseconds, start.handle_, handle_),
+      "cuEventElapsedTime", "timing a stream");
+  return milliseconds;
+}
+
+}  // namespace fathom::cuda

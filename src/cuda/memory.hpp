@@ -1,0 +1,80 @@
+// Device memory, streams, events and graphs as owned objects, for the command line, the benchmarks
+// and the tests. The operations themselves own none of these. Runtime layer; knows no kernel.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include "cuda/device.hpp"
+
+namespace fathom::cuda {
+
+/// Device memory; freed at the end of the scope. The driver aligns it to 256 bytes or more.
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(const Device& device, std::int64_t bytes);
+  Buffer(Buffer&& other) noexcept { swap(other); }
+  Buffer& operator=(Buffer&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~Buffer();
+
+  void* data() const { return reinterpret_cast<void*>(pointer_); }
+  std::int64_t bytes() const { return bytes_; }
+  /// Copies between host memory and this buffer, ordered in `stream`, complete on return.
+  void upload(const void* from, std::int64_t bytes, std::int64_t offset = 0,
+              abi::Stream stream = nullptr);
+  void download(void* to, std::int64_t bytes, std::int64_t offset = 0,
+                abi::Stream stream = nullptr) const;
+  /// Sets every byte, ordered in `stream`; returns before it is done.
+  void fill(unsigned char value, abi::Stream stream = nullptr);
+
+ private:
+  void swap(Buffer& other) noexcept;
+  void require_range(std::int64_t bytes, std::int64_t offset) const;
+
+  const Device* device_ = nullptr;
+  abi::DevicePointer pointer_ = 0;
+  std::int64_t bytes_ = 0;
+};
+
+class Stream {
+ public:
+  explicit Stream(const Device& device);
+  ~Stream();
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  abi::Stream handle() const { return handle_; }
+  void synchronize() const;
+  void begin_capture(abi::CaptureMode mode = abi::CaptureMode::kGlobal) const;
+  /// What was captured, ready to replay; the caller destroys it with destroy_graph.
+  abi::GraphExec end_capture() const;
+  void replay(abi::GraphExec graph) const;
+  void destroy_graph(abi::GraphExec graph) const;
+
+ private:
+  const Device& device_;
+  abi::Stream handle_ = nullptr;
+};
+
+class Event {
+ public:
+  explicit Event(const Device& device);
+  ~Event();
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+
+  void record(abi::Stream stream) const;
+  void synchronize() const;
+  /// Milliseconds from `start` to this event; both have happened.
+  float milliseconds_since(const Event& start) const;
+
+ private:
+  const Device& device_;
+  abi::Event handle_ = nullptr;
+};
+
+}  // namespace fathom::cuda

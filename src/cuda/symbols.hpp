@@ -1,0 +1,13 @@
+// Finds the driver's functions in a loaded library. Runtime layer; used by driver.cpp alone.
+#pragma once
+
+#include <string>
+
+#include "cuda/abi.hpp"
+
+namespace fathom::cuda {
+
+/// Fills `api`. Returns the name of the first function that is needed and missing, or nothing.
+std::string resolve_symbols(void* library, abi::Api* api);
+
+}  // namespace fathom::cuda
