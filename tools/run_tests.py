@@ -214,7 +214,7 @@ def print_failure(result):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--suites", type=pathlib.Path, default=ROOT / "tests/suites.toml")
+    parser.add_argument("--suites", type=pathlib.Path, action="append", help="tests/suites.toml when none is given")
     parser.add_argument("--skips", type=pathlib.Path, default=ROOT / "tests/expected_skips.txt")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release", help="what {build} stands for")
     parser.add_argument("--setup", type=pathlib.Path, default=ROOT / "build/setup", help="where tools/setup left its facts")
@@ -222,7 +222,8 @@ def main():
     parser.add_argument("names", nargs="*", help="suites to run, as globs; all when none is given")
     options = parser.parse_args()
 
-    suites = [suite for suite in read_suites(options.suites)
+    listed = [suite for path in options.suites or [ROOT / "tests/suites.toml"] for suite in read_suites(path)]
+    suites = [suite for suite in listed
               if not options.names or any(fnmatch.fnmatchcase(suite.name, name) for name in options.names)]
     rules = read_expected_skips(options.skips)
     out = options.build / "test-results"
