@@ -35,7 +35,8 @@ LAYERS = (
     Layer("plan", ("src/plan/*",), ("public", "values", "problem", "contract")),
     Layer("jit", ("src/jit/*",), ("support", "values")),
     Layer("cuda", ("src/cuda/*",), ("support", "values")),
-    Layer("cpu", ("src/cpu/*",), ("public", "values", "problem", "support")),
+    # The rules of the group metadata stand once, in the reference; the CPU backend reads them there.
+    Layer("cpu", ("src/cpu/*",), ("public", "values", "problem", "support", "reference")),
     Layer("reference", ("src/reference/*",), ("public", "values", "problem", "support")),
     Layer("api", ("src/api/*",),
           ("public", "values", "problem", "contract", "support", "plan", "jit", "cuda", "cpu", "reference")),

@@ -113,7 +113,7 @@ Tolerance tolerance_of(DType out, Backend backend) {
     case Backend::kReference:
       return {relative, 0x1p-45, norm};
     case Backend::kCpu:
-      return {relative, 0x1p-20, norm};
+      return {relative, 0x1p-17, norm};
     default:
       return {relative, 0x1p-11, norm};
   }

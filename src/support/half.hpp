@@ -1,4 +1,4 @@
-// bf16 and fp16 <-> FP32, round to nearest even. Support layer; no other header of ours.
+// bf16 and fp16 <-> FP32, round to nearest even. Support layer.
 //
 // Straight-line code, so that the compiler turns loops over these functions into vector code
 // (src/cpu).
@@ -6,6 +6,8 @@
 
 #include <bit>
 #include <cstdint>
+
+#include "support/bits.hpp"
 
 namespace fathom::support {
 
@@ -18,7 +20,7 @@ constexpr std::uint16_t bf16_from_float(float value) {
   const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
   const std::uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
   const std::uint32_t nan = (bits >> 16) | 0x40u;
-  return static_cast<std::uint16_t>((bits & 0x7fffffffu) > 0x7f800000u ? nan : rounded);
+  return static_cast<std::uint16_t>(select((bits & 0x7fffffffu) > 0x7f800000u, nan, rounded));
 }
 
 /// One rounding, not two: the step over FP32 keeps a sticky bit (round to odd).
@@ -36,15 +38,16 @@ constexpr std::uint16_t bf16_from_double(double value) {
 constexpr float fp16_to_float(std::uint16_t half) {
   const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000u) << 16;
   const std::uint32_t magnitude = static_cast<std::uint32_t>(half & 0x7fffu) << 13;
-  // As in e4m3_to_float: denormals are read with exponent 1 and the implicit one subtracted. 127 -
-  // 15 = 112.
+  // As in e4m3_to_float: denormals are read with exponent 1 and the implicit one subtracted (127 -
+  // 15 = 112).
   const bool denormal = magnitude < (1u << 23);
-  const float value = std::bit_cast<float>(magnitude + ((denormal ? 113u : 112u) << 23)) -
-                      (denormal ? 0x1p-14f : 0.0f);
-  const bool special =
-      magnitude >= (31u << 23);  // infinity or NaN: the exponent field becomes all ones
+  const std::uint32_t rebased = magnitude + select(denormal, 113u << 23, 112u << 23);
+  const std::uint32_t implicit_one = select(denormal, std::bit_cast<std::uint32_t>(0x1p-14f), 0);
+  const float value = std::bit_cast<float>(rebased) - std::bit_cast<float>(implicit_one);
+  // An infinity or NaN of fp16: the exponent field becomes all ones.
+  const bool special = magnitude >= (31u << 23);
   const std::uint32_t bits =
-      special ? magnitude | 0x7f800000u : std::bit_cast<std::uint32_t>(value);
+      select(special, magnitude | 0x7f800000u, std::bit_cast<std::uint32_t>(value));
   return std::bit_cast<float>(bits | sign);
 }
 

@@ -1,0 +1,105 @@
+// Finding and calling OpenBLAS. See blas.hpp.
+#include "cpu/blas.hpp"
+
+#include <dlfcn.h>
+#include <fmt/format.h>
+
+#include <array>
+#include <filesystem>
+#include <utility>
+
+#include <fathom/error.hpp>
+
+namespace fathom::cpu {
+namespace {
+
+// cblas.h's numbers (CBLAS_ORDER, CBLAS_TRANSPOSE): the C interface of BLAS fixes them.
+constexpr int kRowMajor = 101;
+constexpr int kNoTranspose = 111;
+constexpr int kTranspose = 112;
+
+/// Debian and Ubuntu's libopenblas0-*, then the name that a source build gives, then the PyPI wheel
+/// scipy-openblas32 where its folder is on the loader's path.
+constexpr std::array kNames{"libopenblas.so.0", "libopenblas.so", "libscipy_openblas.so"};
+
+/// PyPI's build puts this before every symbol.
+constexpr std::array kPrefixes{"", "scipy_"};
+
+template <typename Function>
+Function find(void* handle, const std::string& name) {
+  return reinterpret_cast<Function>(dlsym(handle, name.c_str()));
+}
+
+}  // namespace
+
+Blas::Blas(std::string path) : path_(std::move(path)) {}
+
+bool Blas::try_file(const std::string& file, std::string& tried) {
+  // Never closed: OpenBLAS's threads and fork handlers outlive any use of it.
+  void* handle = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (handle == nullptr) {
+    tried += fmt::format("\n  {}", dlerror());
+    return false;
+  }
+  for (const std::string prefix : kPrefixes) {
+    sgemm_ = find<Sgemm>(handle, prefix + "cblas_sgemm");
+    set_num_threads_ = find<void (*)(int)>(handle, prefix + "openblas_set_num_threads");
+    get_num_threads_ = find<int (*)()>(handle, prefix + "openblas_get_num_threads");
+    if (sgemm_ != nullptr && set_num_threads_ != nullptr && get_num_threads_ != nullptr) {
+      library_ = file;
+      return true;
+    }
+  }
+  tried += fmt::format(
+      "\n  {}: holds no cblas_sgemm with openblas_set_num_threads, so it is no OpenBLAS", file);
+  return false;
+}
+
+void Blas::load() {
+  const std::lock_guard lock(mutex_);
+  if (!library_.empty()) return;
+  std::string tried;
+  if (!path_.empty()) {
+    if (try_file(path_, tried)) return;
+  } else {
+    for (const char* name : kNames) {
+      if (try_file(name, tried)) return;
+    }
+  }
+  throw Error(
+      ErrorCode::kUnsupported,
+      fmt::format(
+          "gemm on the CPU needs OpenBLAS, and none could be loaded; tried:{}\nInstall Debian's or "
+          "Ubuntu's libopenblas0-pthread, or PyPI's scipy-openblas32 and name its "
+          "libscipy_openblas.so in "
+          "FATHOM_OPENBLAS (ContextOptions.openblas)",
+          tried));
+}
+
+std::string Blas::library() const {
+  const std::lock_guard lock(mutex_);
+  return library_;
+}
+
+Blas::OneThread::OneThread(Blas& blas) : blas_(blas) {
+  blas_.load();
+  const std::lock_guard lock(blas_.mutex_);
+  if (blas_.single_threaded_users_++ > 0) return;
+  blas_.threads_before_ = blas_.get_num_threads_();
+  if (blas_.threads_before_ != 1) blas_.set_num_threads_(1);
+}
+
+Blas::OneThread::~OneThread() {
+  const std::lock_guard lock(blas_.mutex_);
+  if (--blas_.single_threaded_users_ > 0) return;
+  if (blas_.threads_before_ != 1) blas_.set_num_threads_(blas_.threads_before_);
+}
+
+void Blas::multiply(std::int64_t m, std::int64_t n, std::int64_t k, Matrix a, Matrix b, float beta,
+                    Matrix c) const {
+  sgemm_(kRowMajor, kNoTranspose, kTranspose, static_cast<int>(m), static_cast<int>(n),
+         static_cast<int>(k), 1.0f, a.data, static_cast<int>(a.pitch), b.data,
+         static_cast<int>(b.pitch), beta, c.data, static_cast<int>(c.pitch));
+}
+
+}  // namespace fathom::cpu
