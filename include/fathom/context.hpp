@@ -30,16 +30,23 @@ FATHOM_API std::string_view to_string(LogLevel level);
 /// may use the context; what it throws is dropped.
 using LogCallback = std::function<void(LogLevel, std::string_view message)>;
 
-/// Every field has the meaning of the environment variable named beside it (docs/environment.md).
+/// What a Context is made with. Each field has the meaning of the environment variable named beside
+/// it (docs/environment.md).
 struct FATHOM_API ContextOptions {
-  int num_threads =
-      0;  ///< FATHOM_NUM_THREADS: cores for the CPU backend; 0 = all this process may use
-  std::string cache_dir;  ///< FATHOM_CACHE_DIR: compiled kernels; empty = $XDG_CACHE_HOME/fathom
-  std::string libcuda;    ///< FATHOM_LIBCUDA: the driver library; empty = libcuda.so.1
-  std::string nvrtc;  ///< FATHOM_NVRTC: the run-time compiler; empty = searched (docs/jit_cache.md)
-  std::string openblas;  ///< FATHOM_OPENBLAS: the CPU matrix product; empty = searched
-  LogLevel log_level = LogLevel::kOff;  ///< FATHOM_LOG: off, error, warning, info, debug
-  LogCallback log;  ///< empty = messages go nowhere (from_env with FATHOM_LOG set: standard error)
+  /// FATHOM_NUM_THREADS: cores for the CPU backend; 0 = all that this process may use.
+  int num_threads = 0;
+  /// FATHOM_CACHE_DIR: compiled kernels; empty = $XDG_CACHE_HOME/fathom, else $HOME/.cache/fathom.
+  std::string cache_dir = {};
+  /// FATHOM_LIBCUDA: the driver library; empty = libcuda.so.1.
+  std::string libcuda = {};
+  /// FATHOM_NVRTC: the run-time compiler; empty = searched (docs/jit_cache.md).
+  std::string nvrtc = {};
+  /// FATHOM_OPENBLAS: the CPU matrix product; empty = searched.
+  std::string openblas = {};
+  /// FATHOM_LOG: off, error, warning, info, debug.
+  LogLevel log_level = LogLevel::kOff;
+  /// Empty = messages go nowhere. from_env with FATHOM_LOG set: standard error.
+  LogCallback log = {};
 
   /// What the environment asks for. Later changes of the environment have no effect on contexts
   /// that exist. Throws Error(kInvalidArgument) that names the variable whose value has no meaning.

@@ -20,22 +20,33 @@
 namespace fathom {
 
 /// Which rows belong to which group. Metadata lies where the operands lie (device memory for CUDA
-/// tensors) and is read by the kernel when it runs, never by the host on the CUDA backend.
+/// tensors). On the CUDA backend the kernel reads it when it runs, the host never does; on the CPU
+/// every launch reads and checks it first. Its contents may change between launches.
 struct FATHOM_API Groups {
   enum class Form : std::int32_t {
-    kNone = 0,      ///< dense
-    kOffsets = 1,   ///< index = offsets [G + 1], int32 or int64: rows [offsets[g], offsets[g + 1])
-                    ///< are group g
-    kRowGroup = 2,  ///< index = row_group [m], int32: the group of each row, -1 = nobody's
-    kGroupEnd =
-        3,  ///< index = group_end [G], int32: exclusive ends; starts rounded up to `alignment`
-    kMasked = 4,  ///< index = rows [G], int32: the first rows[g] of the max_m rows of group g
+    /// No groups: the dense product.
+    kNone = 0,
+    /// offsets [G + 1], int32 or int64, ascending: rows [offsets[g], offsets[g + 1]) are group g.
+    /// No
+    /// alignment is asked; an empty group repeats its start; rows past offsets[G] are nobody's.
+    kOffsets = 1,
+    /// row_group [m], int32: the group of each row, or -1 for nobody's. Every aligned block of
+    /// `alignment` rows holds rows of one group, then possibly rows of -1; or -1 alone. Blocks
+    /// stand
+    /// in any order.
+    kRowGroup = 2,
+    /// group_end [G], int32: where the rows of each group end (exclusive, before padding). A group
+    /// starts where the one before it ended, rounded up to a multiple of `alignment`.
+    kGroupEnd = 3,
+    /// rows [G], int32: the first rows[g] of the max_m rows of group g.
+    kMasked = 4,
   };
   Form form = Form::kNone;
-  TensorView index;
-  std::int64_t alignment = 128;  ///< kRowGroup, kGroupEnd: 16, 32, 64, 128 or 256 rows
-  std::int64_t expected_m =
-      0;  ///< a hint: rows expected in a group, 0 = unknown; never changes the result
+  TensorView index = {};
+  /// kRowGroup, kGroupEnd: 16, 32, 64, 128 or 256 rows.
+  std::int64_t alignment = 128;
+  /// A hint: rows expected in a group, 0 = unknown. May change the config, never the rules.
+  std::int64_t expected_m = 0;
 
   static Groups offsets(TensorView offsets, std::int64_t expected_m = 0);
   static Groups row_group(TensorView row_group, std::int64_t alignment = 128,
@@ -45,34 +56,51 @@ struct FATHOM_API Groups {
   static Groups masked(TensorView rows, std::int64_t expected_m = 0);
 };
 
-/// The operands, K' = ceil(k / 128), N' = ceil(n / 128). Bases 16-byte aligned, pitches of a, b and
-/// d multiples of 16 bytes, last dimension of a, b and d contiguous. Scales in either order,
-/// described by their strides.
+/// The operands, K' = ceil(k / 128), N' = ceil(n / 128); m >= 0, k >= 0, n >= 1, G >= 1, each at
+/// most 2^31 - 1. a, b and d: last dimension contiguous, base and pitches multiples of 16 bytes.
+/// Scales: either of the last two dimensions contiguous, as their strides say; scale_a is read
+/// fastest with m contiguous, base and pitch multiples of 16 bytes. All on one device; d overlaps
+/// no other. Strides of dimensions with one entry or none mean nothing; pointers of tensors without
+/// elements may be null.
 struct GemmOperands {
-  TensorView a;        ///< e4m3 [m, k]; masked: [G, max_m, k]
-  TensorView scale_a;  ///< fp32 [m, K']; masked: [G, max_m, K']
-  TensorView b;        ///< e4m3 [n, k]; grouped: [G, n, k]
-  TensorView scale_b;  ///< fp32 [N', K'] (one scale a 128x128 block) or [n, K'] (one a row and 128
-                       ///< of k); grouped: leading G
-  TensorView d;        ///< bf16 or fp32 [m, n]; masked: [G, max_m, n]; written
-  Groups groups;       ///< kNone for the dense product
+  /// e4m3 [m, k]; masked: [G, max_m, k].
+  TensorView a = {};
+  /// fp32 [m, K']; masked: [G, max_m, K'].
+  TensorView scale_a = {};
+  /// e4m3 [n, k]; grouped: [G, n, k].
+  TensorView b = {};
+  /// fp32 [N', K'], one scale a 128 x 128 block, or [n, K'], one a row and 128 of k; grouped: with
+  /// a leading G.
+  TensorView scale_b = {};
+  /// Written. bf16 or (dense only) fp32 [m, n]; masked: bf16 [G, max_m, n]. Rows that belong to
+  /// nobody are not touched.
+  TensorView d = {};
+  /// kNone for the dense product.
+  Groups groups = {};
 };
 
 struct GemmOptions {
   Backend backend = Backend::kAuto;
-  bool accumulate = false;  ///< D += instead of D =; D must be fp32, dense only
-  bool batch_invariant =
-      false;  ///< a row's bits depend neither on m, nor on other rows, nor on the tile chosen
-  bool zero_padding =
-      false;  ///< kRowGroup: store zeros to rows of -1 instead of leaving them untouched
-  bool programmatic_launch =
-      false;  ///< CUDA: overlap the tail of the previous kernel in the stream
-  bool weights_constant =
-      false;  ///< with programmatic_launch: b and scale_b are not written by that kernel
-  bool check_metadata = false;  ///< CUDA: read the metadata on the host and refuse what breaks its
-                                ///< rules (synchronises)
-  int max_sms = 0;              ///< CUDA: streaming multiprocessors this call may use; 0 = all
-  std::string config;  ///< force this config by its tag (fathom plan lists them); empty = planned
+  /// D += instead of D =. d must be fp32; dense only.
+  bool accumulate = false;
+  /// The bits of a row depend neither on m, nor on other rows, nor on the tile or the number of
+  /// multiprocessors.
+  bool batch_invariant = false;
+  /// kRowGroup: store zeros to rows of -1 instead of leaving them untouched.
+  bool zero_padding = false;
+  /// CUDA: start while the previous kernel of the stream still runs, and wait for it before the
+  /// first read of what it may write.
+  bool programmatic_launch = false;
+  /// With programmatic_launch: the previous kernel writes neither b nor scale_b, so that they are
+  /// read before it has ended.
+  bool weights_constant = false;
+  /// CUDA: copy the group metadata to the host at each launch, which synchronises, and refuse what
+  /// breaks its rules. The CPU backend always checks.
+  bool check_metadata = false;
+  /// CUDA: streaming multiprocessors that the call may use; 0 = all.
+  int max_sms = 0;
+  /// The tag of a config to use (`fathom plan` lists them); empty = planned.
+  std::string config = {};
 };
 
 /// A checked, planned and bound call. Launch it as often as the operands' contents change; from any

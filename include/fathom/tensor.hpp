@@ -28,7 +28,7 @@ struct FATHOM_API TensorView {
 
   void* data = nullptr;  ///< may be null when the tensor has no elements
   DType dtype = DType::kFp32;
-  Device device;
+  Device device = {};
   std::int32_t rank = 0;                       ///< 0 = no tensor
   std::array<std::int64_t, kMaxRank> shape{};  ///< extents, outermost first; the first `rank` count
   std::array<std::int64_t, kMaxRank>

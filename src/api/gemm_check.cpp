@@ -246,6 +246,9 @@ void check_backend(const Operand& a, Backend backend) {
       }
       break;
     case DeviceType::kCuda:
+      if (a.view.device.index < 0) {
+        refuse(a, fmt::format("is on {}; devices count from 0", to_string(a.view.device)));
+      }
       if (backend == Backend::kCpu || backend == Backend::kReference) {
         refuse(a, fmt::format("is on {} and the backend is {}; it needs CPU tensors: copy them to "
                               "the host, or use "
