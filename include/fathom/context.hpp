@@ -41,6 +41,10 @@ struct FATHOM_API ContextOptions {
   std::string libcuda = {};
   /// FATHOM_NVRTC: the run-time compiler; empty = searched (docs/jit_cache.md).
   std::string nvrtc = {};
+  /// FATHOM_COMPILER: nvrtc (also when empty), nvcc, or none (only what a cache holds).
+  std::string compiler = {};
+  /// FATHOM_SYSTEM_CACHE_DIR: a cache under cache_dir that is only read; empty = none.
+  std::string system_cache_dir = {};
   /// FATHOM_OPENBLAS: the CPU matrix product; empty = searched.
   std::string openblas = {};
   /// FATHOM_LOG: off, error, warning, info, debug.

@@ -12,6 +12,9 @@
 namespace fathom::cpu {
 class Blas;
 }
+namespace fathom::api {
+struct CudaRuntime;
+}
 
 namespace fathom {
 
@@ -28,6 +31,7 @@ struct Context::Impl {
   const ContextOptions options;
 
   api::Lazy<cpu::Blas> blas;
+  api::Lazy<api::CudaRuntime> cuda;
 
  private:
   // Recursive, so that a callback may call into the context that it logs for.

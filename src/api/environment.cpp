@@ -64,17 +64,23 @@ constexpr std::array kVariables = {
     EnvironmentVariable{"FATHOM_NVRTC", "nvrtc", "searched",
                         "The run-time compiler library (libnvrtc) to load.",
                         set_text<&ContextOptions::nvrtc>},
+    EnvironmentVariable{"FATHOM_COMPILER", "compiler", "nvrtc",
+                        "What compiles kernels: nvrtc, nvcc, or none (only what a cache holds).",
+                        set_text<&ContextOptions::compiler>},
+    EnvironmentVariable{"FATHOM_SYSTEM_CACHE_DIR", "system_cache_dir", "none",
+                        "Directory of compiled kernels that is only read, under the first.",
+                        set_text<&ContextOptions::system_cache_dir>},
     EnvironmentVariable{"FATHOM_OPENBLAS", "openblas", "searched",
                         "The OpenBLAS library to load for the CPU backend.",
                         set_text<&ContextOptions::openblas>},
 };
 
-std::string value_of(const char* name) {
+}  // namespace
+
+std::string environment_value(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? std::string() : std::string(value);
 }
-
-}  // namespace
 
 std::span<const EnvironmentVariable> environment_variables() {
   return kVariables;
@@ -92,9 +98,9 @@ std::string environment_table() {
 
 std::string default_cache_dir() {
   // The XDG base directory rules: a relative path counts as unset.
-  if (const std::string base = value_of("XDG_CACHE_HOME"); base.starts_with('/'))
+  if (const std::string base = environment_value("XDG_CACHE_HOME"); base.starts_with('/'))
     return base + "/fathom";
-  if (const std::string home = value_of("HOME"); home.starts_with('/'))
+  if (const std::string home = environment_value("HOME"); home.starts_with('/'))
     return home + "/.cache/fathom";
   return {};
 }
@@ -106,7 +112,7 @@ namespace fathom {
 ContextOptions ContextOptions::from_env() {
   ContextOptions options;
   for (const api::EnvironmentVariable& variable : api::kVariables) {
-    const std::string value = api::value_of(variable.name.data());
+    const std::string value = api::environment_value(variable.name.data());
     if (!value.empty()) variable.apply(options, value);
   }
   return options;

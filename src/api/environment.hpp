@@ -25,6 +25,9 @@ std::span<const EnvironmentVariable> environment_variables();
 /// The table of docs/environment.md.
 std::string environment_table();
 
+/// The value of a variable, empty when it is unset: for what other software's variables say.
+std::string environment_value(const char* name);
+
 /// $XDG_CACHE_HOME/fathom, else $HOME/.cache/fathom, else empty: no place for a cache.
 std::string default_cache_dir();
 

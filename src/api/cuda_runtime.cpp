@@ -1,0 +1,54 @@
+// The driver and the kernel builder of a context. Front end.
+#include "api/cuda_runtime.hpp"
+
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "api/context_impl.hpp"
+#include "api/environment.hpp"
+#include "cuda/device.hpp"
+#include "cuda/library.hpp"
+
+namespace fathom::api {
+
+jit::BuilderOptions builder_options(const Context& context, int driver_major) {
+  const ContextOptions& options = context.options();
+  jit::BuilderOptions builder;
+  builder.compiler.read_environment(environment_value);
+  builder.compiler.nvrtc = options.nvrtc;
+  if (!options.compiler.empty()) builder.compiler.compiler = options.compiler;
+  builder.driver_major = driver_major;
+  builder.cache_directory = options.cache_dir;
+  builder.system_cache_directory = options.system_cache_dir;
+  Context::Impl& impl = context.impl();
+  builder.warn = [&impl](std::string_view message) { impl.log(LogLevel::kWarning, message); };
+  return builder;
+}
+
+CudaRuntime& cuda_runtime(const Context& context) {
+  return context.impl().cuda.get([&] {
+    const cuda::Driver& driver = cuda::Driver::load(context.options().libcuda);
+    return std::shared_ptr<CudaRuntime>(
+        new CudaRuntime{driver, jit::Builder(builder_options(context, driver.version() / 1000),
+                                             embedded::device_sources())});
+  });
+}
+
+cuda::Function load_kernel(const Context& context, const cuda::Device& device,
+                           const std::string& name, const std::string& source, int shared_bytes) {
+  CudaRuntime& runtime = cuda_runtime(context);
+  const auto image = [&] {
+    const std::shared_ptr<const jit::Kernel> kernel = runtime.builder.build(name, source);
+    context.impl().log(
+        LogLevel::kInfo,
+        fmt::format("{} {} in {:.0f} ms: {} bytes, {} registers, {} bytes spilled", name,
+                    kernel->origin == jit::Origin::kCompiled ? "compiled" : "read from the cache",
+                    kernel->milliseconds, kernel->image.size(), kernel->use.registers,
+                    kernel->use.spill_bytes));
+    return kernel->image;
+  };
+  return runtime.driver.library(name, image).function(device, name, shared_bytes);
+}
+
+}  // namespace fathom::api
