@@ -106,9 +106,14 @@ struct Config {
     const int pool = (launch_registers() - math_registers()) * math_warpgroups + launch_registers();
     return min_of(launch_registers(), round_down(pool, 8));
   }
-  /// Registers a math thread needs: running sums, the temporary of one block of k, scales and
-  /// addresses (16, as compiled).
-  FATHOM_HD constexpr int needed_registers() const { return (waves() + 1) * block_n / 2 + 16; }
+  /// Whether the roles differ at all: one math warpgroup alone on an SM has all it can use from the
+  /// start.
+  FATHOM_HD constexpr bool moves_registers() const { return math_registers() > launch_registers(); }
+  /// Registers a math thread needs: running sums, the temporary of one block of k, scales of
+  /// columns, and 16 for the scales of rows and for addresses (as compiled by ptxas 13.0).
+  FATHOM_HD constexpr int needed_registers() const {
+    return (waves() + 1) * block_n / 2 + (scale_b == ScaleB::k1x128 ? block_n / 4 : 0) + 16;
+  }
 };
 
 /// Why no kernel can be made of this config; nullptr when it is legal. Shared memory is checked by

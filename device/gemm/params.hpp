@@ -3,16 +3,15 @@
 // share it; includes only the contract and base/.
 #pragma once
 
+#include "base/address.hpp"
 #include "base/math.hpp"
 #include "gemm/config.hpp"
 #include "gemm/schedule.hpp"
+#include "sync/wait_report.hpp"
 
 namespace fathom::device::gemm {
 
-/// The driver's CUtensorMap, opaque: the binder copies the encoded 128 bytes in.
-struct alignas(64) TensorMap {
-  unsigned char bytes[128];
-};
+using fathom::TensorMap;
 
 /// Scales that lie anywhere: element (i, k block) at data[i * stride + block * k_stride]. i counts
 /// rows of A, or 128-row blocks (k128x128) or rows (k1x128) of B. Strides are 64-bit; `count` is
@@ -43,6 +42,7 @@ struct Params {
   int32_t a_box_rows = 0;
   uint64_t a_policy = 0;  ///< L2 eviction policy words of the loads (createpolicy), see CachePolicy
   uint64_t b_policy = 0;
+  sync::WaitReport* wait_report = nullptr;  ///< bounded_waits: pinned host memory, may be null
 };
 
 /// createpolicy.fractional words with fraction 1, as the assembler folds them (PTX ISA,

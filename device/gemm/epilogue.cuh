@@ -1,0 +1,115 @@
+// Sums -> staging -> D, by TMA, for the compute skeleton. Each math warpgroup has its own rows and
+// its own staging buffers, so it meets nobody else and its stores run under its next tile. Device
+// layer of the gemm family.
+//
+//   registers --cvt, stmatrix--> chunk [64, d_chunk_cols], swizzled --TMA store, clipped at m and
+//   n--> D
+#pragma once
+
+#include "gemm/config.hpp"
+#include "gemm/params.hpp"
+#include "gemm/schedule.hpp"
+#include "gemm/smem.hpp"
+#include "ptx/barrier.cuh"
+#include "ptx/memory.cuh"
+#include "ptx/thread.cuh"
+#include "ptx/tma.cuh"
+#include "sync/pipeline.cuh"
+#include "tile/accumulator.cuh"
+#include "tile/swizzle.hpp"
+
+namespace fathom::gemm {
+
+template <Config kConfig>
+struct Epilogue {
+  using Sums = tile::Accumulator<kConfig.block_n>;
+  static constexpr SmemPlan kPlan = plan_smem(kConfig);
+  static constexpr int kChunkCols = kConfig.d_chunk_cols();
+  static constexpr int kRowBytes = kChunkCols * kConfig.d_bytes();
+  static constexpr int kBuffers = kConfig.staging_chunks;
+
+  const Params& params;
+  SmemAddr staging;  // this warpgroup's buffers
+  SmemAddr write;    // where this thread writes in a chunk, before the step along the row
+  int warpgroup;
+  bool stores;  // the one thread of the warpgroup that issues TMA
+
+  FATHOM_DEVICE Epilogue(const Params& p, SmemAddr smem, int the_warpgroup, int warp, int lane)
+      : params(p),
+        staging(smem + kPlan.staging + the_warpgroup * kBuffers * kPlan.staging_chunk_bytes),
+        warpgroup(the_warpgroup),
+        stores(warp == 0 && lane == 0) {
+    // bf16: lane l addresses row l % 16 of the warp, column half l / 16, for stmatrix. fp32: its
+    // own row and column pair.
+    const int in_row = kConfig.output == Output::kBf16
+                           ? (warp * 16 + lane % 16) * kRowBytes + lane / 16 * 16
+                           : (warp * 16 + lane / 4) * kRowBytes + lane % 4 * 8;
+    write = staging + tile::swizzled(in_row, kRowBytes);
+    ptx::make_opaque(write.value);
+  }
+
+  /// Stores 64 rows of a tile, `wave` of this warpgroup. Returns when the sums may be overwritten,
+  /// not when D is written.
+  FATHOM_DEVICE void store(const Sums& sums, const Tile& tile, int wave) const {
+    const int row = tile.row + (warpgroup * kConfig.waves() + wave) * 64;
+#pragma unroll
+    for (int first = 0; first < kConfig.d_chunks(); first += kBuffers) {
+      if (stores) ptx::bulk_wait_group_read<0>();
+      sync_warpgroup();
+#pragma unroll
+      for (int buffer = 0; buffer < kBuffers; ++buffer)
+        stage_chunk(sums, first + buffer, buffer * kPlan.staging_chunk_bytes);
+      ptx::fence_proxy_async();
+      sync_warpgroup();
+      if (stores && row < tile.row_end) {
+#pragma unroll
+        for (int buffer = 0; buffer < kBuffers; ++buffer)
+          store_chunk(buffer, tile.col + (first + buffer) * kChunkCols, row);
+        ptx::bulk_commit_group();
+      }
+    }
+  }
+
+  /// Before the CTA ends: its shared memory is still being read.
+  FATHOM_DEVICE void finish() const {
+    if (stores) ptx::bulk_wait_group_read<0>();
+  }
+
+ private:
+  FATHOM_DEVICE void sync_warpgroup() const {
+    ptx::barrier_sync(static_cast<int>(sync::NamedBarrier::kWarpgroup0) + warpgroup,
+                      kWarpgroupThreads);
+  }
+
+  FATHOM_DEVICE void stage_chunk(const Sums& sums, int chunk, int buffer_bytes) const {
+    const float* v = sums.v + chunk * kChunkCols / 2;
+    if constexpr (kConfig.output == Output::kFp32) {
+#pragma unroll
+      for (int group = 0; group < kChunkCols / 8; ++group) {
+        const SmemAddr to = (write + buffer_bytes) ^ (group * 32);
+        ptx::store_shared_v2(to, v[4 * group], v[4 * group + 1]);
+        ptx::store_shared_v2(to + 8 * kRowBytes, v[4 * group + 2], v[4 * group + 3]);
+      }
+    } else if constexpr (kChunkCols >= 16) {
+#pragma unroll
+      for (int pair = 0; pair < kChunkCols / 16; ++pair, v += 8)
+        ptx::stmatrix_x4((write + buffer_bytes) ^ (pair * 32), ptx::pack_bf16(v[0], v[1]),
+                         ptx::pack_bf16(v[2], v[3]), ptx::pack_bf16(v[4], v[5]),
+                         ptx::pack_bf16(v[6], v[7]));
+    } else {
+      ptx::stmatrix_x2(write + buffer_bytes, ptx::pack_bf16(v[0], v[1]),
+                       ptx::pack_bf16(v[2], v[3]));
+    }
+  }
+
+  FATHOM_DEVICE void store_chunk(int buffer, int col, int row) const {
+    if (col >= params.n) return;
+    const SmemAddr from = staging + buffer * kPlan.staging_chunk_bytes;
+    if (kConfig.output == Output::kFp32 && params.accumulate != 0)
+      ptx::tma_add_2d(params.d, from, col, row);
+    else
+      ptx::tma_store_2d(params.d, from, col, row);
+  }
+};
+
+}  // namespace fathom::gemm

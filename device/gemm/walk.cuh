@@ -1,0 +1,54 @@
+// The sequence of (tile, block of k) that a CTA works through, in the order in which both roles
+// meet it at the ring. Device layer of the gemm family; must not include another family.
+#pragma once
+
+#include "gemm/config.hpp"
+#include "gemm/params.hpp"
+#include "gemm/schedule.hpp"
+#include "ptx/thread.cuh"
+
+namespace fathom::gemm {
+
+/// The tiles of this CTA, one after the other: for (TileWalk t(...); t.valid(); t.advance())
+/// use(t.tile);
+template <Config kConfig>
+struct TileWalk {
+  const Params& params;
+  int pair_rank;
+  int unit;
+  int stride;
+  Tile tile;
+
+  FATHOM_DEVICE TileWalk(const Params& p, int rank)
+      : params(p),
+        pair_rank(rank),
+        unit(ptx::cta_index() / kConfig.cluster_size()),
+        stride(ptx::num_ctas() / kConfig.cluster_size()) {
+    locate();
+  }
+  FATHOM_DEVICE bool valid() const { return unit < params.schedule.num_units(); }
+  FATHOM_DEVICE void advance() {
+    unit += stride;
+    locate();
+  }
+
+ private:
+  FATHOM_DEVICE void locate() {
+    if (valid()) tile = dense_tile(kConfig, params.schedule, unit, pair_rank);
+  }
+};
+
+/// The same, block of k by block of k.
+template <Config kConfig>
+struct Walk : TileWalk<kConfig> {
+  int k_block = 0;
+
+  using TileWalk<kConfig>::TileWalk;
+  FATHOM_DEVICE void advance() {
+    if (++k_block < this->params.k_blocks) return;
+    k_block = 0;
+    TileWalk<kConfig>::advance();
+  }
+};
+
+}  // namespace fathom::gemm

@@ -1,0 +1,28 @@
+// CTA, named and cluster barriers. PTX layer: one instruction, one function; includes only base/.
+#pragma once
+
+#include "base/types.hpp"
+
+namespace fathom::ptx {
+
+/// barrier.sync: named barrier `id` of `threads` threads, a multiple of 32.
+FATHOM_DEVICE void barrier_sync(int id, int threads) {
+  asm volatile("barrier.sync.aligned %0, %1;" ::"r"(id), "r"(threads) : "memory");
+}
+
+/// barrier.cluster.arrive with release semantics at cluster scope.
+FATHOM_DEVICE void cluster_arrive() {
+  asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
+}
+
+/// barrier.cluster.arrive that orders nothing: only says that this CTA runs.
+FATHOM_DEVICE void cluster_arrive_relaxed() {
+  asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory");
+}
+
+/// barrier.cluster.wait with acquire semantics.
+FATHOM_DEVICE void cluster_wait() {
+  asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
+
+}  // namespace fathom::ptx

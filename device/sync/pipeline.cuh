@@ -1,0 +1,78 @@
+// The full/empty ring between loading and math warps. Sync layer: includes base/ and ptx/.
+//
+//   loader   acquire(stage)  wait until every reader has released it
+//            expect(stage, bytes), then loads that complete on full(stage)
+//   math     await(stage)    wait until the bytes have arrived
+//            release(stage)  one arrival per warp, in every CTA whose loads write this stage
+//
+// A fresh barrier passes a wait on parity 1: the loader waits with phase ^ 1 and its first lap does
+// not block.
+#pragma once
+
+#include "base/address.hpp"
+#include "base/types.hpp"
+#include "ptx/mbarrier.cuh"
+#include "ptx/thread.cuh"
+#include "sync/wait_report.hpp"
+
+namespace fathom::sync {
+
+inline constexpr uint64_t kWaitLimitNs =
+    2000000000;  // far above any kernel, far below a human's patience
+
+template <bool kBounded>
+struct Waiter {
+  WaitReport* report = nullptr;
+
+  FATHOM_DEVICE void wait(SmemAddr barrier, uint32_t parity, BarrierName name, int stage) const {
+    if constexpr (kBounded) {
+      const uint64_t start = ptx::global_timer();
+      while (!ptx::mbarrier_try_wait_parity(barrier, parity)) {
+        if (ptx::global_timer() - start < kWaitLimitNs) continue;
+        if (report != nullptr && report->barrier == 0)
+          *report = {static_cast<uint32_t>(name), static_cast<uint32_t>(stage), parity,
+                     static_cast<uint32_t>(ptx::cta_index()),
+                     static_cast<uint32_t>(ptx::thread_index())};
+        ptx::trap();
+      }
+    } else {
+      while (!ptx::mbarrier_try_wait_parity(barrier, parity)) {
+      }
+    }
+  }
+};
+
+/// kStages full and empty barriers, 8 bytes each.
+template <int kStages, bool kBounded>
+struct Ring {
+  SmemAddr full_barriers, empty_barriers;
+  Waiter<kBounded> waiter;
+
+  FATHOM_DEVICE SmemAddr full(int stage) const { return full_barriers + stage * 8; }
+  FATHOM_DEVICE SmemAddr empty(int stage) const { return empty_barriers + stage * 8; }
+
+  FATHOM_DEVICE void init(int full_arrivals, int empty_arrivals) const {
+    for (int stage = 0; stage < kStages; ++stage) {
+      ptx::mbarrier_init(full(stage), full_arrivals);
+      ptx::mbarrier_init(empty(stage), empty_arrivals);
+    }
+  }
+  FATHOM_DEVICE void acquire(int stage, uint32_t phase) const {
+    waiter.wait(empty(stage), phase ^ 1, BarrierName::kEmpty, stage);
+  }
+  FATHOM_DEVICE void expect(int stage, int bytes) const {
+    ptx::mbarrier_arrive_expect_tx(full(stage), bytes);
+  }
+  FATHOM_DEVICE void await(int stage, uint32_t phase) const {
+    waiter.wait(full(stage), phase, BarrierName::kFull, stage);
+  }
+};
+
+/// Named barriers of a CTA. 0 is the CTA's own (bar.sync 0).
+enum class NamedBarrier : int {
+  kCta = 0,
+  kMath = 1,
+  kWarpgroup0 = 2
+};  // kWarpgroup0 + index: one warpgroup
+
+}  // namespace fathom::sync

@@ -1,0 +1,51 @@
+// A warpgroup's 64 x kCols share of a product in registers. Tile layer: includes base/ and ptx/.
+//
+// Lane l of warp w holds, for each group g of 8 columns (PTX ISA, wgmma accumulator layout):
+//
+//   v[4g + 0], v[4g + 1]   row 16w + l/4,      columns 8g + 2(l%4), + 1
+//   v[4g + 2], v[4g + 3]   row 16w + l/4 + 8,  the same columns
+#pragma once
+
+#include "base/types.hpp"
+#include "ptx/wgmma.cuh"
+#include "ptx/wgmma_e4m3.cuh"
+#include "tile/descriptor.cuh"
+
+namespace fathom::tile {
+
+template <int kCols>
+struct Accumulator {
+  static constexpr int kGroups = kCols / 8;
+  float v[kCols / 2];
+
+  FATHOM_DEVICE void zero() {
+#pragma unroll
+    for (float& x : v) x = 0.0f;
+  }
+
+  /// Starts v = A * B over one block of 128 of k: four wgmma in one group. v must not be touched
+  /// before wait().
+  FATHOM_DEVICE void start_product(OperandTile a, OperandTile b) {
+    pin();
+    ptx::wgmma_fence();
+#pragma unroll
+    for (int step = 0; step < 4; ++step)
+      ptx::WgmmaE4m3<kCols>::mma(v, (a + step * 32).descriptor(), (b + step * 32).descriptor(),
+                                 step > 0);
+    ptx::wgmma_commit_group();
+    pin();
+  }
+
+  FATHOM_DEVICE void wait() {
+    ptx::wgmma_wait_group<0>();
+    pin();
+  }
+
+ private:
+  FATHOM_DEVICE void pin() {
+#pragma unroll
+    for (float& x : v) ptx::pin_accumulator(x);
+  }
+};
+
+}  // namespace fathom::tile
