@@ -34,11 +34,12 @@ struct Epilogue {
   int warpgroup;
   bool stores;  // the one thread of the warpgroup that issues TMA
 
-  FATHOM_DEVICE Epilogue(const Params& p, SmemAddr smem, int the_warpgroup, int warp, int lane)
+  FATHOM_DEVICE Epilogue(const Params& p, SmemAddr smem, int the_warpgroup, int warp)
       : params(p),
         staging(smem + kPlan.staging + the_warpgroup * kBuffers * kPlan.staging_chunk_bytes),
         warpgroup(the_warpgroup),
-        stores(warp == 0 && lane == 0) {
+        stores(warp == 0 && ptx::lane_index() == 0) {
+    const int lane = ptx::lane_index();
     // bf16: lane l addresses row l % 16 of the warp, column half l / 16, for stmatrix. fp32: its
     // own row and column pair.
     const int in_row = kConfig.output == Output::kBf16

@@ -36,14 +36,12 @@ struct ComputeKernel {
     const SmemAddr smem = ptx::smem_address(dynamic_smem);
     const int warp = ptx::warp_uniform(ptx::thread_index() / 32);
     const int warpgroup = warp / 4;
-    const int lane = ptx::thread_index() % 32;
     const int pair_rank = kConfig.cluster_size() > 1 ? ptx::cluster_rank() : 0;
     const Ring ring{smem + kPlan.full_barriers, smem + kPlan.empty_barriers, {params.wait_report}};
 
-    if (warp == kMathWarps && lane == 0) {
+    if (warp == kMathWarps && ptx::elect_one()) {
       prefetch_maps(params);
-      ring.init(1 + (gathers_scales(kConfig, params) ? kGatherArrivals : 0),
-                kMathWarps * kConfig.cluster_size());
+      ring.init(full_arrivals(kConfig, params), kMathWarps * kConfig.cluster_size());
       ptx::fence_mbarrier_init();
     }
     sync_all();  // the barriers exist, in the peer too
@@ -51,12 +49,12 @@ struct ComputeKernel {
     if (warpgroup == kConfig.math_warpgroups) {
       if constexpr (kConfig.moves_registers()) ptx::setmaxnreg_dec<kConfig.load_registers()>();
       const Loader<kConfig> loader{params, smem, ring, pair_rank};
-      if (warp == kMathWarps && lane == 0) loader.run_tma();
-      if (warp == kMathWarps + 1 && gathers_scales(kConfig, params)) loader.run_gather(lane);
+      if (warp == kMathWarps && ptx::elect_one()) loader.run_tma();
+      if (warp == kMathWarps + 1 && gathers_scales(kConfig, params)) loader.run_gather();
     } else {
       if constexpr (kConfig.moves_registers()) ptx::setmaxnreg_inc<kConfig.math_registers()>();
-      Mainloop<kConfig> mainloop(smem, ring, warpgroup, warp % 4, lane);
-      const Epilogue<kConfig> epilogue(params, smem, warpgroup, warp % 4, lane);
+      Mainloop<kConfig> mainloop(smem, ring, warpgroup, warp % 4);
+      const Epilogue<kConfig> epilogue(params, smem, warpgroup, warp % 4);
       TileWalk<kConfig> walk(params, pair_rank);
       if (walk.valid()) mainloop.start();
       for (; walk.valid(); walk.advance()) {

@@ -17,11 +17,14 @@
 
 namespace fathom::gemm {
 
-/// Lanes that arrive on a full barrier besides the TMA thread when scales are gathered.
-inline constexpr int kGatherArrivals = 32;
-
 FATHOM_HD constexpr bool gathers_scales(const Config& c, const Params& p) {
   return p.scales_of_a.by_tma == 0 || (c.scale_b == ScaleB::k1x128 && p.scales_of_b.by_tma == 0);
+}
+
+/// Arrivals that complete a full barrier, besides its bytes: the TMA thread's, its cp.async of
+/// block scales, 32 gathering lanes.
+FATHOM_HD constexpr int full_arrivals(const Config& c, const Params& p) {
+  return 1 + (c.scale_b == ScaleB::k128x128 ? 1 : 0) + (gathers_scales(c, p) ? 32 : 0);
 }
 
 template <Config kConfig>
@@ -36,44 +39,42 @@ struct Loader {
   Ring ring;
   int pair_rank;
 
-  /// The TMA thread: every block of k of every tile, then one empty stage that ends the early wait
-  /// of the last block.
+  /// The TMA thread: every block of k of every tile. What it does between a stage becoming empty
+  /// and its TMA being issued is in series with the latency of the load, so 128x128 scales of B
+  /// come after that, by cp.async.
   FATHOM_DEVICE void run_tma() const {
     sync::RingState at;
-    Walk<kConfig> now(params, pair_rank);
-    BlockScales next = read_block_scales(now);
-    while (now.valid()) {
-      const BlockScales scales = next;
-      const Tile tile = now.tile;
-      const int k_block = now.k_block;
-      now.advance();
-      if (now.valid()) next = read_block_scales(now);
-      ring.acquire(at.stage, at.phase);
-      store_block_scales(at.stage, scales);
-      ring.expect(at.stage, stage_bytes());
-      load_operands(tile, k_block, at.stage);
-      at.advance(kConfig.num_stages);
+    for (TileWalk<kConfig> walk(params, pair_rank); walk.valid(); walk.advance()) {
+      BlockScales scales(params, walk.tile);
+      for (int k_block = 0; k_block < params.k_blocks; ++k_block) {
+        ring.acquire(at.stage, at.phase);
+        ring.expect(at.stage, stage_bytes());
+        load_operands(walk.tile, k_block, at.stage);
+        if constexpr (!kPerRowB) {
+          scales.copy_next(smem + kPlan.scale_b + at.stage * kPlan.scale_b_stage_bytes);
+          ptx::cp_async_arrive(ring.full(at.stage));
+        }
+        at.advance(kConfig.num_stages);
+      }
     }
-    if constexpr (kConfig.early_wait()) {
-      ring.acquire(at.stage, at.phase);
-      ring.expect(at.stage, 0);
-    }
+    if constexpr (kConfig.early_wait()) end_early_wait(at);
   }
 
   /// The gathering warp, in step with run_tma: scales in any order, element by element.
-  FATHOM_DEVICE void run_gather(int lane) const {
+  FATHOM_DEVICE void run_gather() const {
     sync::RingState at;
-    Walk<kConfig> now(params, pair_rank);
-    for (; now.valid(); now.advance()) {
-      ring.acquire(at.stage, at.phase);
-      if (params.scales_of_a.by_tma == 0)
-        gather(params.scales_of_a, now.tile.row, kConfig.block_m, now.k_block, lane,
-               smem + kPlan.scale_a + at.stage * kPlan.scale_a_stage_bytes);
-      if (kPerRowB && params.scales_of_b.by_tma == 0)
-        gather(params.scales_of_b, now.tile.col, kConfig.block_n, now.k_block, lane,
-               smem + kPlan.scale_b + at.stage * kPlan.scale_b_stage_bytes);
-      ptx::mbarrier_arrive(ring.full(at.stage));
-      at.advance(kConfig.num_stages);
+    for (TileWalk<kConfig> walk(params, pair_rank); walk.valid(); walk.advance()) {
+      for (int k_block = 0; k_block < params.k_blocks; ++k_block) {
+        ring.acquire(at.stage, at.phase);
+        if (params.scales_of_a.by_tma == 0)
+          gather(params.scales_of_a, walk.tile.row, kConfig.block_m, k_block,
+                 smem + kPlan.scale_a + at.stage * kPlan.scale_a_stage_bytes);
+        if (kPerRowB && params.scales_of_b.by_tma == 0)
+          gather(params.scales_of_b, walk.tile.col, kConfig.block_n, k_block,
+                 smem + kPlan.scale_b + at.stage * kPlan.scale_b_stage_bytes);
+        ptx::cp_async_arrive(ring.full(at.stage));
+        at.advance(kConfig.num_stages);
+      }
     }
     if constexpr (kConfig.early_wait()) {
       ring.acquire(at.stage, at.phase);
@@ -82,34 +83,33 @@ struct Loader {
   }
 
  private:
-  /// The 128x128 scales of B that one tile needs for one block of k.
+  /// The 128x128 scales of B that one tile needs, block of k by block of k.
   struct BlockScales {
-    float value[kScaleBlocks];
-  };
+    const float* next[kScaleBlocks];
+    int64_t step;
 
-  FATHOM_DEVICE BlockScales read_block_scales(const Walk<kConfig>& at) const {
-    BlockScales scales = {};
-    if constexpr (!kPerRowB) {
-      if (!at.valid()) return scales;
+    FATHOM_DEVICE BlockScales(const Params& params, const Tile& tile)
+        : step(params.scales_of_b.k_stride) {
       const ScaleView& view = params.scales_of_b;
 #pragma unroll
+      for (int i = 0; i < kScaleBlocks; ++i)
+        next[i] = view.data + min_of(tile.col / 128 + i, view.count - 1) * view.stride;
+    }
+    FATHOM_DEVICE void copy_next(SmemAddr to) {
+#pragma unroll
       for (int i = 0; i < kScaleBlocks; ++i) {
-        const int64_t block = min_of(at.tile.col / 128 + i, view.count - 1);
-        scales.value[i] =
-            ptx::load_global(view.data + block * view.stride + at.k_block * view.k_stride);
+        ptx::cp_async_4(to + i * 4, next[i]);
+        next[i] += step;
       }
     }
-    return scales;
-  }
+  };
 
-  /// Published by the arrival in expect().
-  FATHOM_DEVICE void store_block_scales(int stage, const BlockScales& scales) const {
-    if constexpr (!kPerRowB) {
-#pragma unroll
-      for (int i = 0; i < kScaleBlocks; ++i)
-        ptx::store_shared(smem + kPlan.scale_b + stage * kPlan.scale_b_stage_bytes + i * 4,
-                          scales.value[i]);
-    }
+  /// One stage without data after the last: math warps wait for the next stage before they know
+  /// whether there is one.
+  FATHOM_DEVICE void end_early_wait(sync::RingState at) const {
+    ring.acquire(at.stage, at.phase);
+    ring.expect(at.stage, 0);
+    if constexpr (!kPerRowB) ptx::mbarrier_arrive(ring.full(at.stage));
   }
 
   FATHOM_DEVICE int stage_bytes() const {
@@ -152,11 +152,11 @@ struct Loader {
   }
 
   FATHOM_DEVICE static void gather(const ScaleView& view, int first, int count, int k_block,
-                                   int lane, SmemAddr to) {
-    for (int i = lane; i < count; i += 32) {
+                                   SmemAddr to) {
+#pragma unroll 1
+    for (int i = ptx::lane_index(); i < count; i += 32) {
       const int64_t at = min_of(first + i, view.count - 1);
-      ptx::store_shared(to + i * 4,
-                        ptx::load_global(view.data + at * view.stride + k_block * view.k_stride));
+      ptx::cp_async_4(to + i * 4, view.data + at * view.stride + k_block * view.k_stride);
     }
   }
 };

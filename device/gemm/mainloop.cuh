@@ -41,14 +41,15 @@ struct Mainloop {
   float row_scale[kWaves][2];  // scale_a of rows l/4 and l/4 + 8 of each wave
   float block_scale[kScaleBlocks];
 
-  FATHOM_DEVICE Mainloop(SmemAddr smem, const Ring& the_ring, int warpgroup, int warp, int lane)
+  FATHOM_DEVICE Mainloop(SmemAddr smem, const Ring& the_ring, int warpgroup, int warp)
       : ring(the_ring),
         a(tile::OperandTile::at(smem + kPlan.a + warpgroup * kWaves * 64 * kBlockK)),
         b(tile::OperandTile::at(smem + kPlan.b)),
-        scale_a(smem + kPlan.scale_a + (warpgroup * kWaves * 64 + warp * 16 + lane / 4) * 4),
-        scale_b(smem + kPlan.scale_b + (kPerRowB ? lane % 4 * 8 : 0)),
-        release_barrier(the_ring.empty(0)),
-        releases(lane < kConfig.cluster_size()) {
+        scale_b(smem + kPlan.scale_b + (kPerRowB ? ptx::lane_index() % 4 * 8 : 0)),
+        releases(ptx::lane_index() < kConfig.cluster_size()) {
+    const int lane = ptx::lane_index();
+    scale_a = smem + kPlan.scale_a + (warpgroup * kWaves * 64 + warp * 16 + lane / 4) * 4;
+    release_barrier = the_ring.empty(0);
     if constexpr (kConfig.cluster_size() > 1)
       release_barrier = ptx::map_to_cta(release_barrier, releases ? lane : 0);
     ptx::make_opaque(scale_a.value);

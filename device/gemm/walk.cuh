@@ -9,7 +9,7 @@
 
 namespace fathom::gemm {
 
-/// The tiles of this CTA, one after the other: for (TileWalk t(...); t.valid(); t.advance())
+/// for (TileWalk t(...); t.valid(); t.advance())
 /// use(t.tile);
 template <Config kConfig>
 struct TileWalk {
@@ -35,19 +35,6 @@ struct TileWalk {
  private:
   FATHOM_DEVICE void locate() {
     if (valid()) tile = dense_tile(kConfig, params.schedule, unit, pair_rank);
-  }
-};
-
-/// The same, block of k by block of k.
-template <Config kConfig>
-struct Walk : TileWalk<kConfig> {
-  int k_block = 0;
-
-  using TileWalk<kConfig>::TileWalk;
-  FATHOM_DEVICE void advance() {
-    if (++k_block < this->params.k_blocks) return;
-    k_block = 0;
-    TileWalk<kConfig>::advance();
   }
 };
 

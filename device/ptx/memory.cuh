@@ -93,6 +93,18 @@ FATHOM_DEVICE float load_global(const float* from) {
   return v;
 }
 
+/// cp.async.ca: 4 bytes from global to shared memory, without a register and without waiting.
+FATHOM_DEVICE void cp_async_4(SmemAddr to, const float* from) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(to.value), "l"(from) : "memory");
+}
+
+/// cp.async.mbarrier.arrive.noinc: one arrival once all earlier cp.async of this thread have
+/// landed.
+FATHOM_DEVICE void cp_async_arrive(SmemAddr barrier) {
+  asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(barrier.value)
+               : "memory");
+}
+
 /// cvt.rn.bf16x2.f32: two floats to bf16, `low` in the lower half.
 FATHOM_DEVICE uint32_t pack_bf16(float low, float high) {
   uint32_t r;

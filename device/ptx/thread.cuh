@@ -11,6 +11,13 @@ FATHOM_DEVICE int thread_index() {
   return static_cast<int>(threadIdx.x);
 }
 
+/// %laneid
+FATHOM_DEVICE int lane_index() {
+  uint32_t lane;
+  asm("mov.u32 %0, %%laneid;" : "=r"(lane));
+  return static_cast<int>(lane);
+}
+
 /// %ctaid.x
 FATHOM_DEVICE int cta_index() {
   return static_cast<int>(blockIdx.x);
