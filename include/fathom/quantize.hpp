@@ -2,9 +2,10 @@
 //
 // scale = max(amax, 1e-4) / 448 over each block, optionally rounded up to a power of two; q = x /
 // scale, both IEEE FP32 divisions, round to nearest even, saturating: the same bits on every
-// backend. Zero blocks get scale 1e-4 / 448 and zeros. A NaN element gives a NaN code and is
-// ignored by amax; a block that holds an infinity gets an infinite scale, its finite elements
-// become zero (x / inf) and its infinities NaN (inf / inf).
+// backend. Zero blocks get scale 1e-4 / 448 and zeros. A NaN element is ignored by
+// amax; every NaN quotient gives the code 0x7f, whatever its sign; a block that holds an infinity
+// gets an infinite scale, its finite elements become zero (x / inf) and its infinities NaN (inf /
+// inf).
 #pragma once
 
 #include <fathom/export.h>

@@ -2,6 +2,7 @@
 // vectorised there by the compiler. No fused multiply-add is enabled, so every set rounds alike.
 #include "cpu/row_ops.hpp"
 
+#include <algorithm>
 #include <bit>
 
 #include "support/fp8.hpp"
@@ -44,16 +45,26 @@ struct StoreBf16 {
   }
 };
 
+/// The bits of |value|, which order as the magnitudes do; 0 for NaN.
+[[gnu::always_inline]] inline std::int32_t magnitude_bits(float value) {
+  const auto bits = static_cast<std::int32_t>(std::bit_cast<std::uint32_t>(value) & 0x7fffffffu);
+  return bits > 0x7f800000 ? 0 : bits;
+}
+
+struct Amax {
+  [[gnu::always_inline]] static float run(const float* __restrict in, std::int64_t count) {
+    std::int32_t best = 0;
+    for (std::int64_t i = 0; i < count; ++i) best = std::max(best, magnitude_bits(in[i]));
+    return std::bit_cast<float>(best);
+  }
+};
+
 struct MaxMagnitude {
   [[gnu::always_inline]] static void run(const float* __restrict in, std::int64_t count,
                                          float* __restrict amax) {
     for (std::int64_t i = 0; i < count; ++i) {
-      // Magnitudes order as their bits do.
-      const auto bits =
-          static_cast<std::int32_t>(std::bit_cast<std::uint32_t>(in[i]) & 0x7fffffffu);
-      const std::int32_t number = bits > 0x7f800000 ? 0 : bits;
-      const auto best = std::bit_cast<std::int32_t>(amax[i]);
-      amax[i] = std::bit_cast<float>(number > best ? number : best);
+      amax[i] = std::bit_cast<float>(
+          std::max(std::bit_cast<std::int32_t>(amax[i]), magnitude_bits(in[i])));
     }
   }
 };
@@ -79,27 +90,25 @@ struct EncodeScaled {
 };
 
 template <typename Body, typename... Args>
-void portable(Args... args) {
-  Body::run(args...);
+auto portable(Args... args) {
+  return Body::run(args...);
 }
 
-constexpr RowOps kPortable{"portable",
-                           portable<Decode>,
-                           portable<Load>,
-                           portable<StoreBf16>,
-                           portable<MaxMagnitude>,
-                           portable<Encode>,
-                           portable<EncodeScaled>};
+constexpr RowOps kPortable{
+    "portable",     portable<Decode>,       portable<Load>,   portable<StoreBf16>,
+    portable<Amax>, portable<MaxMagnitude>, portable<Encode>, portable<EncodeScaled>,
+};
 
 #if defined(__x86_64__)
 template <typename Body, typename... Args>
-[[gnu::target("avx2")]] void avx2(Args... args) {
-  Body::run(args...);
+[[gnu::target("avx2")]] auto avx2(Args... args) {
+  return Body::run(args...);
 }
 
 constexpr RowOps kAvx2{
-    "avx2",       avx2<Decode>,      avx2<Load>, avx2<StoreBf16>, avx2<MaxMagnitude>,
-    avx2<Encode>, avx2<EncodeScaled>};
+    "avx2",     avx2<Decode>,       avx2<Load>,   avx2<StoreBf16>,
+    avx2<Amax>, avx2<MaxMagnitude>, avx2<Encode>, avx2<EncodeScaled>,
+};
 #endif
 
 }  // namespace

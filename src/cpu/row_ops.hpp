@@ -18,6 +18,8 @@ struct RowOps {
   void (*load)(const void* in, DType dtype, std::int64_t count, float* out);
   /// out[i] = in[i] rounded to bf16.
   void (*store_bf16)(const float* in, std::int64_t count, std::uint16_t* out);
+  /// The largest |in[i]|, NaN ignored; 0 when there is none.
+  float (*amax)(const float* in, std::int64_t count);
   /// amax[i] = max(amax[i], |in[i]|), NaN ignored.
   void (*max_magnitude)(const float* in, std::int64_t count, float* amax);
   /// code[i] = e4m3 of in[i] / scale, one IEEE division each; NaN gives 0x7f.
