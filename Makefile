@@ -24,7 +24,7 @@ check: ## the tests again under sanitizers, the fuzzers, clang-tidy
 demo: ## FP8 matrix products on the weights of a real model, against FP64
 	@tools/setup demo
 	@tools/build release $(JOBS) fathom_command
-	@/usr/bin/python3 tools/demo.py
+	@/usr/bin/python3 tools/demo/demo.py
 
 install: ## install to $(DESTDIR)$(PREFIX)
 	@tools/setup build
