@@ -18,7 +18,7 @@ class Layer:
     name: str
     patterns: tuple[str, ...]
     sees: tuple[str, ...]  # names of other rows
-    drawn: bool = True  # whether depgraph draws it
+    drawn: bool = True  # in ARCHITECTURE.md, by depgraph.py
 
 
 # The shared values every layer may use: dtype, tensor view, error, context, export mark.
@@ -26,11 +26,11 @@ VALUES = ("include/fathom/dtype.hpp", "include/fathom/tensor.hpp", "include/fath
           "include/fathom/context.hpp", "include/fathom/export.h*")
 
 LAYERS = (
-    Layer("values", VALUES, (), drawn=False),
+    Layer("values", VALUES, ()),
     Layer("public", ("include/*",), ("values",)),
     # What a call asks for, and the four contract headers of a family: plain structs that several layers read.
-    Layer("problem", ("src/plan/*_problem.hpp",), ("public", "values"), drawn=False),
-    Layer("contract", ("device/*.hpp",), (), drawn=False),
+    Layer("problem", ("src/plan/*_problem.hpp",), ("public", "values")),
+    Layer("contract", ("device/*.hpp",), ()),
     Layer("support", ("src/support/*",), ("values",)),
     Layer("plan", ("src/plan/*",), ("public", "values", "problem", "contract")),
     Layer("jit", ("src/jit/*",), ("support", "values")),
