@@ -1,0 +1,152 @@
+// Verbs, common flags, the two forms of output, and errors. Command-line layer.
+#include "command_line.hpp"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <fathom/error.hpp>
+#include <new>
+#include <vector>
+
+#include "exit_code.hpp"
+#include "interrupt.hpp"
+#include "json_report.hpp"
+#include "verb.hpp"
+
+namespace fathom::cli {
+namespace {
+
+struct Verb {
+  const char* name;
+  const char* description;
+  Action (*add)(CLI::App&);
+};
+
+constexpr Verb kVerbs[] = {
+    {"info", "What this build is and what it finds on this machine", add_info},
+    {"plan", "What would run for a problem, and why; computes nothing", add_plan},
+    {"verify", "Multiply made-up data and check the product against the FP64 reference",
+     add_verify},
+};
+
+constexpr char kFooter[] =
+    "Exit codes: 0 ok, 1 a check failed, 2 usage or bad input, 3 unsupported, 4 no device or\n"
+    "compiler, 5 a file that is missing, unwritable or does not fit, 6 driver or internal\n"
+    "failure, 130 interrupted.\n"
+    "Examples:\n"
+    "  fathom info\n"
+    "  fathom verify --op gemm --m 64 --n 2112 --k 7168 --json\n";
+
+void add_common_flags(CLI::App& app, CommonFlags& flags) {
+  app.add_flag("--json", flags.json, "Print exactly one JSON object on standard output")
+      ->group("Common");
+  app.add_option("--backend", flags.backend, "What computes: auto, cpu, cuda, reference")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda", "reference"}))
+      ->capture_default_str()
+      ->group("Common");
+  app.add_option("--seed", flags.seed, "Seed of all made-up data")
+      ->capture_default_str()
+      ->group("Common");
+}
+
+/// Writes all of it or reports that it could not: a full disk behind standard output must not look
+/// like success.
+int print_result(const std::string& text, int exit_code) {
+  result_printed();
+  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) {
+    return exit_code;
+  }
+  std::fprintf(stderr, "fathom: cannot write standard output\n");
+  return kFileTrouble;
+}
+
+int print_error(bool json, std::string_view code, const std::string& message, int exit_code) {
+  if (!json) {
+    std::fprintf(stderr, "fathom: %s\n", message.c_str());
+    return exit_code;
+  }
+  Json object = new_object();
+  object["error"] = Json{{"code", code}, {"message", message}};
+  return print_result(dump(object) + "\n", exit_code);
+}
+
+int print_report(const Report& report, bool json) {
+  return print_result(json ? report.json + "\n" : report.text, report.passed ? kOk : kCheckFailed);
+}
+
+Report version_report() {
+  Json object = new_object();
+  object["version"] = version();
+  object["commit"] = commit();
+  return make_report(object,
+                     "fathom " + std::string(version()) + " (" + std::string(commit()) + ")\n");
+}
+
+Report help_report(const CLI::App& app) {
+  const CLI::App* asked = &app;
+  while (!asked->get_subcommands().empty()) asked = asked->get_subcommands().front();
+  const std::string text = asked->help();
+  Json object = new_object();
+  object["help"] = text;
+  return make_report(object, text);
+}
+
+Report parse_and_run(int argc, char** argv, CommonFlags& flags) {
+  CLI::App app("FP8 matrix multiplication with fine-grained scaling", "fathom");
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  bool version_asked = false;
+  app.add_flag("--version", version_asked, "Print version and commit")->trigger_on_parse();
+  add_common_flags(app, flags);
+  std::vector<std::pair<CLI::App*, Action>> actions;
+  for (const Verb& verb : kVerbs) {
+    CLI::App* sub = app.add_subcommand(verb.name, verb.description);
+    sub->fallthrough();
+    add_common_flags(*sub, flags);
+    actions.emplace_back(sub, verb.add(*sub));
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    return help_report(app);
+  } catch (const CLI::ParseError& error) {
+    if (version_asked) return version_report();
+    std::string verb;
+    if (!app.get_subcommands().empty()) verb = " " + app.get_subcommands().front()->get_name();
+    throw Error(ErrorCode::kInvalidArgument,
+                std::string(error.what()) + "; see \"fathom" + verb + " --help\"");
+  }
+  if (version_asked) return version_report();
+  for (const auto& [sub, action] : actions) {
+    if (sub->parsed()) return action(flags);
+  }
+  throw Error(ErrorCode::kInternal, "fathom: no verb was run");
+}
+
+}  // namespace
+
+int run_command(int argc, char** argv) {
+  CommonFlags flags;
+  // Looked for by hand as well: an error of the parser itself must know whether it is to be JSON.
+  bool json = false;
+  for (int i = 1; i < argc; ++i) {
+    json = json || std::string_view(argv[i]) == "--json";
+    flags.command_line += std::string(i > 1 ? " " : "fathom ") + argv[i];
+  }
+  handle_interrupts(json);
+  try {
+    return print_report(parse_and_run(argc, argv, flags), json);
+  } catch (const Error& error) {
+    return print_error(json, to_string(error.code()), error.what(), exit_code(error.code()));
+  } catch (const std::bad_alloc&) {
+    return print_error(
+        json, "out_of_memory",
+        "there is not enough memory for this problem; make it smaller, or raise the limit",
+        kFailure);
+  } catch (const std::exception& error) {
+    return print_error(json, to_string(ErrorCode::kInternal), error.what(), kFailure);
+  }
+}
+
+}  // namespace fathom::cli

@@ -1,0 +1,96 @@
+// Flags of a product and their meaning. Command-line layer.
+#include "problem_flags.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <fathom/error.hpp>
+
+namespace fathom::cli {
+namespace {
+
+constexpr std::int64_t kMaxExtent = (std::int64_t{1} << 31) - 1;
+
+struct Layout {
+  std::string_view name;
+  Groups::Form form;
+};
+constexpr Layout kLayouts[] = {
+    {"dense", Groups::Form::kNone},         {"offsets", Groups::Form::kOffsets},
+    {"row_group", Groups::Form::kRowGroup}, {"group_end", Groups::Form::kGroupEnd},
+    {"masked", Groups::Form::kMasked},
+};
+
+}  // namespace
+
+void add_out_dtype(CLI::App& verb, std::string& value) {
+  verb.add_option("--out-dtype", value, "Type of d: bf16 or fp32")
+      ->check(CLI::IsMember({"bf16", "fp32"}))
+      ->capture_default_str();
+}
+
+DType out_dtype_of(const std::string& value) {
+  return value == "fp32" ? DType::kFp32 : DType::kBf16;
+}
+
+void add_problem_flags(CLI::App& verb, ProblemFlags& flags) {
+  verb.add_option("--op", flags.op, "The operation: gemm")
+      ->check(CLI::IsMember({"gemm"}))
+      ->capture_default_str();
+  add_out_dtype(verb, flags.out_dtype);
+  verb.add_option("--scale-b", flags.scale_b, "One scale of b per 128x128 or 1x128")
+      ->check(CLI::IsMember({"128x128", "1x128"}))
+      ->capture_default_str();
+  verb.add_option("--layout", flags.layout,
+                  "How rows belong to groups: dense, offsets, row_group, group_end, masked")
+      ->check(CLI::IsMember({"dense", "offsets", "row_group", "group_end", "masked"}))
+      ->capture_default_str();
+  verb.add_option("--alignment", flags.alignment,
+                  "row_group, group_end: rows in an aligned block: 16, 32, 64, 128, 256")
+      ->check(CLI::IsMember({16, 32, 64, 128, 256}))
+      ->capture_default_str();
+  verb.add_flag("--accumulate", flags.accumulate, "d += instead of d = (fp32, dense)");
+  verb.add_flag("--batch-invariant", flags.batch_invariant,
+                "A row's bits depend neither on m nor on other rows");
+  verb.add_option("--config", flags.config,
+                  "Force the config of this tag (fathom plan lists them)");
+}
+
+Groups::Form ProblemFlags::form() const {
+  for (const Layout& row : kLayouts) {
+    if (row.name == layout) return row.form;
+  }
+  throw Error(ErrorCode::kInternal, fmt::format("--layout {} is not in the table", layout));
+}
+
+DType ProblemFlags::out() const {
+  return out_dtype_of(out_dtype);
+}
+
+plan::ScaleBBlock ProblemFlags::scale_b_block() const {
+  return scale_b == "1x128" ? plan::ScaleBBlock::k1x128 : plan::ScaleBBlock::k128x128;
+}
+
+std::int64_t required_extent(const std::optional<std::int64_t>& value, std::string_view flag,
+                             std::int64_t least) {
+  if (!value) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("{0} is missing; give {0} and a number from {1} to {2}", flag, least,
+                            kMaxExtent));
+  }
+  if (*value < least || *value > kMaxExtent) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("{} is {}; it must be from {} to 2^31 - 1 = {}", flag, *value, least,
+                            kMaxExtent));
+  }
+  return *value;
+}
+
+std::string_view layout_name(Groups::Form form) {
+  for (const Layout& row : kLayouts) {
+    if (row.form == form) return row.name;
+  }
+  return "unknown";
+}
+
+}  // namespace fathom::cli

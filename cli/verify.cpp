@@ -1,0 +1,199 @@
+// fathom verify: a product of made-up data against the FP64 reference. Command-line layer.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <bit>
+#include <chrono>
+#include <fathom/gemm.hpp>
+#include <memory>
+
+#include "backend.hpp"
+#include "dump.hpp"
+#include "groups_file.hpp"
+#include "json_report.hpp"
+#include "problem_flags.hpp"
+#include "reference/gemm.hpp"
+#include "reference/problem_data.hpp"
+#include "reference/tolerance.hpp"
+#include "support/tensor_access.hpp"
+#include "verify_spec.hpp"
+
+namespace fathom::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// D of every row as it is now, dense.
+std::vector<float> values_of_d(const reference::ProblemData& data) {
+  const plan::GemmProblem& p = data.problem();
+  std::vector<float> values;
+  for (std::int64_t row = 0; row < data.d_rows(); ++row) {
+    const std::int64_t start = row / p.m * p.d.group_stride + row % p.m * p.d.row_stride;
+    for (std::int64_t col = 0; col < p.n; ++col) {
+      values.push_back(support::load_float(data.operands().d, start + col));
+    }
+  }
+  return values;
+}
+
+/// Elements of valid rows whose bits are not those of the rounded reference.
+std::int64_t count_unequal(const reference::ProblemData& data, const std::vector<double>& exact) {
+  const plan::GemmProblem& p = data.problem();
+  const std::vector<float> got = values_of_d(data);
+  std::int64_t unequal = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    if (data.groups()[i / static_cast<std::size_t>(p.n)] == -1) continue;
+    const float wanted = p.out == DType::kBf16
+                             ? support::bf16_to_float(support::bf16_from_double(exact[i]))
+                             : static_cast<float>(exact[i]);
+    unequal += std::bit_cast<std::uint32_t>(got[i]) != std::bit_cast<std::uint32_t>(wanted) ? 1 : 0;
+  }
+  return unequal;
+}
+
+struct Outcome {
+  GemmRun run;
+  reference::Tolerance tolerance;
+  reference::Comparison comparison;
+  std::string damage;
+  std::int64_t unequal = 0;  ///< exact data only
+  double gemm_seconds = 0, reference_seconds = 0;
+  bool passed = false;
+};
+
+Json outcome_json(const reference::ProblemData& data, const VerifyFlags& flags,
+                  const Outcome& outcome) {
+  const plan::GemmProblem& p = data.problem();
+  const reference::Comparison& c = outcome.comparison;
+  constexpr std::size_t kShown = 64;  // indices of wrong rows and columns
+  const auto shown = [](std::vector<std::int64_t> list) {
+    if (list.size() > kShown) list.resize(kShown);
+    return list;
+  };
+  Json json = new_object();
+  json["op"] = "gemm";
+  json["passed"] = outcome.passed;
+  json["rel_error"] = c.rel_error;
+  json["max_abs"] = c.max_abs;
+  json["calc_diff"] = c.calc_diff;
+  json["tolerance"] = outcome.tolerance.norm;
+  json["backend"] = to_string(outcome.run.backend);
+  json["config"] = outcome.run.config;
+  json["layout"] = layout_name(p.form);
+  json["m"] = p.form == Groups::Form::kMasked ? p.m : valid_rows(data);
+  json["n"] = p.n;
+  json["k"] = p.k;
+  json["groups"] = p.num_groups;
+  json["rows"] = data.d_rows();
+  json["valid_rows"] = valid_rows(data);
+  json["alignment"] = p.alignment;
+  json["out_dtype"] = to_string(p.out);
+  json["scale_b"] = flags.problem.scale_b;
+  json["accumulate"] = p.accumulate;
+  json["data"] = flags.data;
+  json["seed"] = data.spec().seed;
+  json["elements"] = c.elements;
+  json["element_tolerance"] =
+      Json{{"relative", outcome.tolerance.relative}, {"magnitude", outcome.tolerance.magnitude}};
+  json["worst_share"] = c.worst_share;
+  json["bit_equal"] = flags.data == "exact" ? Json(outcome.unequal == 0) : Json(nullptr);
+  json["damage"] = outcome.damage;
+  json["wrong_rows"] = shown(c.wrong_rows);
+  json["wrong_cols"] = shown(c.wrong_cols);
+  json["seconds"] = outcome.gemm_seconds;
+  json["reference_seconds"] = outcome.reference_seconds;
+  return json;
+}
+
+std::string outcome_text(const reference::ProblemData& data, const Outcome& outcome) {
+  std::string text = outcome.comparison.text(data.problem(), outcome.tolerance, outcome.run.config);
+  if (!text.ends_with('\n')) text += '\n';
+  if (outcome.unequal > 0) {
+    text += fmt::format("exact data: {} elements differ from the one right bit pattern\n",
+                        outcome.unequal);
+  }
+  if (!outcome.damage.empty()) text += outcome.damage + "\n";
+  return text + fmt::format("{} on {} ({}), {:.3f} s, reference {:.3f} s\n",
+                            outcome.passed ? "passed" : "FAILED", to_string(outcome.run.backend),
+                            outcome.run.config, outcome.gemm_seconds, outcome.reference_seconds);
+}
+
+Report verify(const VerifyFlags& flags, const CommonFlags& common) {
+  const Context context = make_context();
+  GemmOptions options;
+  options.backend = chosen_backend(common, context);
+  reference::ProblemData data(verify_spec(flags, common));
+  options.accumulate = data.spec().accumulate;
+  options.batch_invariant = data.spec().batch_invariant;
+  options.config = flags.problem.config;
+  std::optional<ProblemDump> dump;
+  if (!flags.dump.empty()) dump.emplace(flags.dump, data);
+
+  const plan::GemmProblem& problem = data.problem();
+  const auto elements = static_cast<std::size_t>(data.d_rows() * problem.n);
+  const std::vector<float> start = problem.accumulate ? values_of_d(data) : std::vector<float>();
+  // gemm_fp64 adds to D, so it must see D before the product changes it.
+  Outcome outcome;
+  std::vector<double> exact(elements), magnitude(elements);
+  auto clock = Clock::now();
+  reference::gemm_fp64(problem, data.operands(), exact.data());
+  reference::gemm_magnitude(problem, data.operands(), magnitude.data());
+  outcome.reference_seconds = seconds_since(clock);
+  clock = Clock::now();
+  outcome.run = run_gemm(context, data.operands(), options);
+  outcome.gemm_seconds = seconds_since(clock);
+
+  outcome.tolerance = reference::tolerance_of(problem.out, outcome.run.backend);
+  outcome.comparison = reference::compare(problem, data.groups(), data.operands().d, exact.data(),
+                                          magnitude.data(), outcome.tolerance);
+  outcome.damage = data.d_damage();
+  if (flags.data == "exact") outcome.unequal = count_unequal(data, exact);
+  outcome.passed = outcome.comparison.passed && outcome.damage.empty() && outcome.unequal == 0;
+  if (dump) dump->write(data, exact, start);
+  return make_report(outcome_json(data, flags, outcome), outcome_text(data, outcome),
+                     outcome.passed);
+}
+
+}  // namespace
+
+Action add_verify(CLI::App& verb) {
+  auto flags = std::make_shared<VerifyFlags>();
+  add_problem_flags(verb, flags->problem);
+  verb.add_option("--m", flags->m,
+                  "Rows that belong to a group, in all (masked: max_m); with --groups it follows "
+                  "from the file");
+  verb.add_option("--n", flags->n, "Columns of d");
+  verb.add_option("--k", flags->k, "Columns of a and b");
+  verb.add_option("--groups", flags->groups_file, "A groups file (JSON), see below");
+  verb.add_option("--groups-random", flags->groups_random,
+                  "Deal --m rows to so many groups by the seed");
+  verb.add_option("--index-dtype", flags->index_dtype, "Type of offsets: int32 or int64")
+      ->check(CLI::IsMember({"int32", "int64"}))
+      ->capture_default_str();
+  verb.add_option("--data", flags->data,
+                  "random, exact (small integers: equality is bitwise) or outliers (some channels "
+                  "of a up to 1e5 times the "
+                  "rest)")
+      ->check(CLI::IsMember({"random", "exact", "outliers"}))
+      ->capture_default_str();
+  verb.add_option(
+      "--dump", flags->dump,
+      "Write operands, scales, d, the FP64 reference and the metadata to this safetensors file");
+  verb.footer(
+      "A groups file is one of {\"offsets\": [...]}, {\"row_group\": [...], \"alignment\": 128},\n"
+      "{\"group_end\": [...], \"alignment\": 128}, {\"rows\": [...], \"max_m\": N}.\n"
+      "passed: every element within the tolerance of docs/numerics.md, and nothing written that "
+      "is\n"
+      "not a valid row of d. tolerance is the limit of rel_error for 4,096 elements or more.\n"
+      "Examples:\n"
+      "  fathom verify --op gemm --m 64 --n 2112 --k 7168 --json\n"
+      "  fathom verify --op gemm --m 300 --n 96 --k 200 --layout offsets --groups-random 5\n"
+      "  fathom verify --op gemm --n 96 --k 200 --groups groups.json --data exact\n");
+  return [flags](const CommonFlags& common) { return verify(*flags, common); };
+}
+
+}  // namespace fathom::cli

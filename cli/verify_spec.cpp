@@ -1,0 +1,143 @@
+// Flags of verify -> the case. Command-line layer.
+#include "verify_spec.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fathom/error.hpp>
+
+#include "groups_file.hpp"
+#include "host_tensor.hpp"
+
+namespace fathom::cli {
+namespace {
+
+constexpr std::int64_t kMaxExtent = (std::int64_t{1} << 31) - 1;
+
+[[noreturn]] void fail(const std::string& message) {
+  throw Error(ErrorCode::kInvalidArgument, "verify: " + message);
+}
+
+reference::DataKind data_kind(const std::string& name) {
+  if (name == "exact") return reference::DataKind::kExact;
+  if (name == "outliers") return reference::DataKind::kOutliers;
+  return reference::DataKind::kRandom;
+}
+
+void check_index(const GroupsFile& groups, const std::string& path) {
+  const std::size_t least = groups.form == Groups::Form::kRowGroup  ? 0
+                            : groups.form == Groups::Form::kOffsets ? 2
+                                                                    : 1;
+  if (groups.index.size() < least) {
+    fail(fmt::format(
+        "groups file \"{}\": its list has {} entries; one group or more needs at least {}", path,
+        groups.index.size(), least));
+  }
+  for (std::size_t i = 0; i < groups.index.size(); ++i) {
+    const std::int64_t value = groups.index[i];
+    const std::int64_t smallest = groups.form == Groups::Form::kRowGroup ? -1 : 0;
+    if (value < smallest || value > kMaxExtent) {
+      fail(fmt::format(
+          "groups file \"{}\": entry {} of its list is {}; it must be from {} to 2^31 - 1", path, i,
+          value, smallest));
+    }
+  }
+}
+
+void use_groups_file(const VerifyFlags& flags, reference::ProblemSpec& spec) {
+  if (flags.groups_random) fail("--groups and --groups-random are given; give one of them");
+  const GroupsFile groups = read_groups_file(flags.groups_file);
+  if (flags.problem.layout != "dense" && groups.form != flags.problem.form()) {
+    fail(fmt::format(
+        "--layout is {} and \"{}\" holds {}; give the layout of the file, or leave --layout out",
+        flags.problem.layout, flags.groups_file, layout_name(groups.form)));
+  }
+  check_index(groups, flags.groups_file);
+  spec.form = groups.form;
+  spec.index = groups.index;
+  spec.alignment = groups.alignment;
+  // m follows from the file; row_group may be empty, and then there is nothing to deal.
+  spec.m = groups.form == Groups::Form::kMasked ? required_extent(groups.max_m, "max_m") : 0;
+}
+
+std::int64_t groups_of(const reference::ProblemSpec& spec) {
+  if (spec.form == Groups::Form::kNone) return 1;
+  if (spec.index.empty()) return spec.num_groups;
+  switch (spec.form) {
+    case Groups::Form::kOffsets:
+      return static_cast<std::int64_t>(spec.index.size()) - 1;
+    case Groups::Form::kRowGroup:
+      return std::max<std::int64_t>(1, 1 + *std::max_element(spec.index.begin(), spec.index.end()));
+    default:
+      return static_cast<std::int64_t>(spec.index.size());
+  }
+}
+
+std::int64_t most_rows(const reference::ProblemSpec& spec) {
+  if (spec.form == Groups::Form::kMasked || spec.form == Groups::Form::kNone) return spec.m;
+  if (spec.form == Groups::Form::kRowGroup && !spec.index.empty()) {
+    return static_cast<std::int64_t>(spec.index.size());
+  }
+  if (!spec.index.empty()) return *std::max_element(spec.index.begin(), spec.index.end());
+  const bool aligned = spec.form != Groups::Form::kOffsets;
+  return spec.m + (aligned ? spec.num_groups * spec.alignment : 0);
+}
+
+/// Operands, D, reference and magnitude, in floating point: the sums may pass 64 bits.
+void check_memory(const reference::ProblemSpec& spec) {
+  const auto groups = static_cast<double>(groups_of(spec));
+  const double planes = spec.form == Groups::Form::kMasked ? groups : 1.0;
+  const double rows = planes * static_cast<double>(most_rows(spec));
+  const auto n = static_cast<double>(spec.n), k = static_cast<double>(spec.k);
+  constexpr double kBytesPerOutput = 4 + 8 + 8;  // D, reference, magnitude
+  const double bytes = rows * (k + n * kBytesPerOutput) + groups * n * k;
+  constexpr double kMost = 9e18;
+  require_memory(static_cast<std::int64_t>(std::min(bytes, kMost)), "verify");
+}
+
+}  // namespace
+
+reference::ProblemSpec verify_spec(const VerifyFlags& flags, const CommonFlags& common) {
+  reference::ProblemSpec spec;
+  spec.form = flags.problem.form();
+  spec.alignment = flags.problem.alignment;
+  spec.n = required_extent(flags.n, "--n", 1);
+  spec.k = required_extent(flags.k, "--k");
+  spec.out = flags.problem.out();
+  spec.scale_b_block = flags.problem.scale_b_block();
+  spec.accumulate = flags.problem.accumulate;
+  spec.batch_invariant = flags.problem.batch_invariant;
+  spec.index_is_int64 = flags.index_dtype == "int64";
+  spec.data = data_kind(flags.data);
+  spec.seed = common.seed;
+  if (!flags.groups_file.empty()) {
+    use_groups_file(flags, spec);
+  } else {
+    spec.m = required_extent(flags.m, "--m");
+    if (spec.form == Groups::Form::kNone && flags.groups_random) {
+      fail(
+          "--groups-random is given without --layout; give offsets, row_group, group_end or "
+          "masked");
+    }
+    if (spec.form != Groups::Form::kNone && !flags.groups_random) {
+      fail(fmt::format("--layout {} needs --groups FILE.json or --groups-random G",
+                       flags.problem.layout));
+    }
+    if (flags.groups_random) {
+      spec.num_groups = required_extent(flags.groups_random, "--groups-random", 1);
+    }
+  }
+  if (spec.accumulate && (spec.out != DType::kFp32 || spec.form != Groups::Form::kNone)) {
+    fail("--accumulate is given; it needs --out-dtype fp32 and --layout dense");
+  }
+  check_memory(spec);
+  return spec;
+}
+
+std::int64_t valid_rows(const reference::ProblemData& data) {
+  const auto& groups = data.groups();
+  return static_cast<std::int64_t>(
+      std::count_if(groups.begin(), groups.end(), [](std::int32_t group) { return group != -1; }));
+}
+
+}  // namespace fathom::cli
