@@ -83,9 +83,10 @@ TEST(Context, CopiesShareTheirState) {
 }
 
 TEST(Environment, EveryVariableSetsItsField) {
-  const ScopedVariable variables[] = {{"FATHOM_LOG", "info"},     {"FATHOM_NUM_THREADS", "3"},
-                                      {"FATHOM_CACHE_DIR", "/c"}, {"FATHOM_LIBCUDA", "/l"},
-                                      {"FATHOM_NVRTC", "/n"},     {"FATHOM_OPENBLAS", "/o"}};
+  const ScopedVariable variables[] = {
+      {"FATHOM_LOG", "info"},      {"FATHOM_NUM_THREADS", "3"},      {"FATHOM_CACHE_DIR", "/c"},
+      {"FATHOM_LIBCUDA", "/l"},    {"FATHOM_NVRTC", "/n"},           {"FATHOM_OPENBLAS", "/o"},
+      {"FATHOM_COMPILER", "nvcc"}, {"FATHOM_SYSTEM_CACHE_DIR", "/s"}};
   EXPECT_EQ(std::size(variables), api::environment_variables().size())
       << "a variable that is not tested here";
   const Context context = Context::from_env();
@@ -93,6 +94,8 @@ TEST(Environment, EveryVariableSetsItsField) {
   EXPECT_EQ(options.log_level, LogLevel::kInfo);
   EXPECT_TRUE(options.log);
   EXPECT_EQ(options.num_threads, 3);
+  EXPECT_EQ(options.compiler, "nvcc");
+  EXPECT_EQ(options.system_cache_dir, "/s");
   EXPECT_EQ(options.cache_dir, "/c");
   EXPECT_EQ(options.libcuda, "/l");
   EXPECT_EQ(options.nvrtc, "/n");
