@@ -1,6 +1,7 @@
 // The state that calls share: device, threads, kernel cache, log. Public layer; plain C++20.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -39,12 +40,15 @@ struct FATHOM_API ContextOptions {
   std::string cache_dir = {};
   /// FATHOM_LIBCUDA: the driver library; empty = libcuda.so.1.
   std::string libcuda = {};
-  /// FATHOM_NVRTC: the run-time compiler; empty = searched (docs/jit_cache.md).
+  /// FATHOM_NVRTC: libnvrtc, or its directory; empty = searched (docs/jit_cache.md).
   std::string nvrtc = {};
   /// FATHOM_COMPILER: nvrtc (also when empty), nvcc, or none (only what a cache holds).
   std::string compiler = {};
   /// FATHOM_SYSTEM_CACHE_DIR: a cache under cache_dir that is only read; empty = none.
   std::string system_cache_dir = {};
+  /// FATHOM_CACHE_LIMIT_MIB: kernels of cache_dir used longest ago are removed beyond it; 0 = no
+  /// limit.
+  std::int64_t cache_limit_mib = 1024;
   /// FATHOM_OPENBLAS: the CPU matrix product; empty = searched.
   std::string openblas = {};
   /// FATHOM_LOG: off, error, warning, info, debug.
@@ -62,7 +66,7 @@ struct FATHOM_API ContextOptions {
 /// that needs it.
 class FATHOM_API Context {
  public:
-  /// Throws Error(kInvalidArgument) when an option has no meaning (num_threads < 0).
+  /// Throws Error(kInvalidArgument) when an option has no meaning.
   explicit Context(ContextOptions options = {});
   /// Context(ContextOptions::from_env()).
   static Context from_env();

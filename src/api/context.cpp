@@ -35,6 +35,11 @@ ContextOptions with_defaults(ContextOptions options) {
                     "process may use",
                     options.num_threads));
   }
+  if (options.cache_limit_mib < 0) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("Context: cache_limit_mib is {}; it needs 0 or more; 0 sets no limit",
+                            options.cache_limit_mib));
+  }
   if (options.num_threads == 0) options.num_threads = usable_cores();
   if (options.cache_dir.empty()) options.cache_dir = api::default_cache_dir();
   return options;

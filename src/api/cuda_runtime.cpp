@@ -21,6 +21,7 @@ jit::BuilderOptions builder_options(const Context& context, int driver_major) {
   builder.driver_major = driver_major;
   builder.cache_directory = options.cache_dir;
   builder.system_cache_directory = options.system_cache_dir;
+  builder.cache_limit_bytes = options.cache_limit_mib << 20;
   Context::Impl& impl = context.impl();
   builder.warn = [&impl](std::string_view message) { impl.log(LogLevel::kWarning, message); };
   return builder;

@@ -17,12 +17,30 @@ namespace {
                           name, value, needed));
 }
 
-void set_num_threads(ContextOptions& options, const std::string& value) {
+template <typename Number>
+Number parse_count(std::string_view name, const std::string& value) {
+  Number number = 0;
   const char* end = value.data() + value.size();
-  const auto [stop, error] = std::from_chars(value.data(), end, options.num_threads);
-  if (error != std::errc() || stop != end || options.num_threads < 0) {
-    refuse("FATHOM_NUM_THREADS", value, "a whole number, 0 or more");
+  const auto [stop, error] = std::from_chars(value.data(), end, number);
+  if (error != std::errc() || stop != end || number < 0) {
+    refuse(name, value, "a whole number, 0 or more");
   }
+  return number;
+}
+
+void set_num_threads(ContextOptions& options, const std::string& value) {
+  options.num_threads = parse_count<int>("FATHOM_NUM_THREADS", value);
+}
+
+void set_cache_limit(ContextOptions& options, const std::string& value) {
+  options.cache_limit_mib = parse_count<std::int64_t>("FATHOM_CACHE_LIMIT_MIB", value);
+}
+
+void set_compiler(ContextOptions& options, const std::string& value) {
+  if (value != "nvrtc" && value != "nvcc" && value != "none") {
+    refuse("FATHOM_COMPILER", value, "one of nvrtc, nvcc, none");
+  }
+  options.compiler = value;
 }
 
 // One call for the whole line, so that lines of several processes do not mix.
@@ -62,14 +80,18 @@ constexpr std::array kVariables = {
     EnvironmentVariable{"FATHOM_LIBCUDA", "libcuda", "libcuda.so.1",
                         "The CUDA driver library to load.", set_text<&ContextOptions::libcuda>},
     EnvironmentVariable{"FATHOM_NVRTC", "nvrtc", "searched",
-                        "The run-time compiler library (libnvrtc) to load.",
+                        "The run-time compiler library (libnvrtc) to load, or its directory.",
                         set_text<&ContextOptions::nvrtc>},
     EnvironmentVariable{"FATHOM_COMPILER", "compiler", "nvrtc",
                         "What compiles kernels: nvrtc, nvcc, or none (only what a cache holds).",
-                        set_text<&ContextOptions::compiler>},
+                        set_compiler},
     EnvironmentVariable{"FATHOM_SYSTEM_CACHE_DIR", "system_cache_dir", "none",
                         "Directory of compiled kernels that is only read, under the first.",
                         set_text<&ContextOptions::system_cache_dir>},
+    EnvironmentVariable{
+        "FATHOM_CACHE_LIMIT_MIB", "cache_limit_mib", "1024",
+        "Size of the first in MiB; kernels used longest ago are removed beyond it; 0 = no limit.",
+        set_cache_limit},
     EnvironmentVariable{"FATHOM_OPENBLAS", "openblas", "searched",
                         "The OpenBLAS library to load for the CPU backend.",
                         set_text<&ContextOptions::openblas>},

@@ -23,14 +23,12 @@ Groups make_groups(Groups::Form form, TensorView index, std::int64_t expected_m)
 /// The backend that a checked call runs on; never kAuto.
 Backend resolve(Backend wanted, Device device) {
   if (wanted != Backend::kAuto) return wanted;
-  return device.type == DeviceType::kCuda ? Backend::kCuda : Backend::kReference;
+  return device.type == DeviceType::kCuda ? Backend::kCuda : Backend::kCpu;
 }
 
 const api::GemmBackend& backend_of(Backend backend) {
   if (backend == Backend::kReference) return api::reference_gemm_backend();
-  if (backend == Backend::kCuda) return api::cuda_gemm_backend();
-  throw Error(ErrorCode::kUnsupported,
-              "gemm: the backend is cpu; this build has none: use the backend reference");
+  return backend == Backend::kCuda ? api::cuda_gemm_backend() : api::cpu_gemm_backend();
 }
 
 api::GemmCall check(const Context& context, const GemmOperands& operands,

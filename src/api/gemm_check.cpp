@@ -235,39 +235,6 @@ void check_options(const Operands& o, const GemmOptions& options,
   }
 }
 
-void check_backend(const Operand& a, Backend backend) {
-  switch (a.view.device.type) {
-    case DeviceType::kCpu:
-      if (backend == Backend::kCuda) {
-        refuse(a,
-               "is on the CPU and the backend is cuda; it needs CUDA tensors: copy them to the "
-               "device, or use "
-               "backend auto or cpu");
-      }
-      break;
-    case DeviceType::kCuda:
-      if (a.view.device.index < 0) {
-        refuse(a, fmt::format("is on {}; devices count from 0", to_string(a.view.device)));
-      }
-      if (backend == Backend::kCpu || backend == Backend::kReference) {
-        refuse(a, fmt::format("is on {} and the backend is {}; it needs CPU tensors: copy them to "
-                              "the host, or use "
-                              "backend auto or cuda",
-                              to_string(a.view.device), to_string(backend)));
-      }
-      break;
-    default:
-      refuse(a, fmt::format("has {}; it needs a CPU (1) or CUDA (2) device",
-                            to_string(a.view.device)));
-  }
-  if (backend < Backend::kAuto || backend > Backend::kReference) {
-    refuse(
-        a.operation,
-        fmt::format("the backend is {}; it needs one of auto (0), cpu (1), cuda (2), reference (3)",
-                    static_cast<std::int32_t>(backend)));
-  }
-}
-
 void check_memory_and_layouts(const Operands& o, plan::GemmProblem& problem) {
   // Scales are read element by element where they are not aligned, so only their element size
   // counts.

@@ -175,6 +175,40 @@ void check_device(const Operand& operand, const Operand& first) {
              to_string(operand.view.device), first.name, to_string(first.view.device)));
 }
 
+void check_backend(const Operand& first, Backend backend) {
+  switch (first.view.device.type) {
+    case DeviceType::kCpu:
+      if (backend == Backend::kCuda) {
+        refuse(first,
+               "is on the CPU and the backend is cuda; it needs CUDA tensors: copy them to the "
+               "device, or use "
+               "backend auto or cpu");
+      }
+      break;
+    case DeviceType::kCuda:
+      if (first.view.device.index < 0) {
+        refuse(first, fmt::format("is on {}; devices count from 0", to_string(first.view.device)));
+      }
+      if (backend == Backend::kCpu || backend == Backend::kReference) {
+        refuse(first,
+               fmt::format("is on {} and the backend is {}; it needs CPU tensors: copy them to "
+                           "the host, or use "
+                           "backend auto or cuda",
+                           to_string(first.view.device), to_string(backend)));
+      }
+      break;
+    default:
+      refuse(first, fmt::format("has {}; it needs a CPU (1) or CUDA (2) device",
+                                to_string(first.view.device)));
+  }
+  if (backend < Backend::kAuto || backend > Backend::kReference) {
+    refuse(
+        first.operation,
+        fmt::format("the backend is {}; it needs one of auto (0), cpu (1), cuda (2), reference (3)",
+                    static_cast<std::int32_t>(backend)));
+  }
+}
+
 bool is_aligned(const Operand& operand, std::int64_t bytes) {
   return address_of(operand) % static_cast<std::uintptr_t>(bytes) == 0;
 }
@@ -284,12 +318,11 @@ void check_disjoint(const Operand& written, const Operand& other) {
       other_begin + static_cast<std::uintptr_t>(checked_span_bytes(other));
   if (written_end <= other_begin || other_end <= written_begin) return;
   if (interleave(written, other)) return;
-  refuse(
-      written,
-      fmt::format(
-          "covers {:#x} to {:#x} and {} covers {:#x} to {:#x}; what is written must not overlap an "
-          "input: give {} memory of its own",
-          written_begin, written_end, other.name, other_begin, other_end, written.name));
+  refuse(written,
+         fmt::format(
+             "covers {:#x} to {:#x} and {} covers {:#x} to {:#x}; what is written must not overlap "
+             "another tensor of the call: give {} memory of its own",
+             written_begin, written_end, other.name, other_begin, other_end, written.name));
 }
 
 }  // namespace fathom::api

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include <fathom/error.hpp>
+#include <fathom/context.hpp>
 #include <fathom/tensor.hpp>
 
 #include "plan/gemm_problem.hpp"
@@ -43,6 +43,9 @@ void check_dtype(const Operand& operand, std::initializer_list<DType> allowed);
 void check_shape(const Operand& operand, std::initializer_list<std::int64_t> needed,
                  std::string_view reason);
 void check_device(const Operand& operand, const Operand& first);
+
+/// The backend must be one for the device of the first operand.
+void check_backend(const Operand& first, Backend backend);
 
 bool is_aligned(const Operand& operand, std::int64_t bytes);
 

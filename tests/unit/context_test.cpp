@@ -14,6 +14,7 @@
 
 #include "api/context_impl.hpp"
 #include "api/environment.hpp"
+#include "jit/compiler_search.hpp"
 #include "support/environment.hpp"
 
 namespace fathom {
@@ -84,9 +85,11 @@ TEST(Context, CopiesShareTheirState) {
 
 TEST(Environment, EveryVariableSetsItsField) {
   const ScopedVariable variables[] = {
-      {"FATHOM_LOG", "info"},      {"FATHOM_NUM_THREADS", "3"},      {"FATHOM_CACHE_DIR", "/c"},
-      {"FATHOM_LIBCUDA", "/l"},    {"FATHOM_NVRTC", "/n"},           {"FATHOM_OPENBLAS", "/o"},
-      {"FATHOM_COMPILER", "nvcc"}, {"FATHOM_SYSTEM_CACHE_DIR", "/s"}};
+      {"FATHOM_LOG", "info"},         {"FATHOM_NUM_THREADS", "3"},
+      {"FATHOM_CACHE_DIR", "/c"},     {"FATHOM_LIBCUDA", "/l"},
+      {"FATHOM_NVRTC", "/n"},         {"FATHOM_OPENBLAS", "/o"},
+      {"FATHOM_COMPILER", "nvcc"},    {"FATHOM_SYSTEM_CACHE_DIR", "/s"},
+      {"FATHOM_CACHE_LIMIT_MIB", "7"}};
   EXPECT_EQ(std::size(variables), api::environment_variables().size())
       << "a variable that is not tested here";
   const Context context = Context::from_env();
@@ -95,6 +98,7 @@ TEST(Environment, EveryVariableSetsItsField) {
   EXPECT_TRUE(options.log);
   EXPECT_EQ(options.num_threads, 3);
   EXPECT_EQ(options.compiler, "nvcc");
+  EXPECT_EQ(options.cache_limit_mib, 7);
   EXPECT_EQ(options.system_cache_dir, "/s");
   EXPECT_EQ(options.cache_dir, "/c");
   EXPECT_EQ(options.libcuda, "/l");
@@ -149,6 +153,17 @@ TEST(Environment, ThePageHoldsTheTable) {
   EXPECT_THAT(page, HasSubstr(api::environment_table()))
       << "docs/environment.md needs this table:\n"
       << api::environment_table();
+}
+
+TEST(Environment, ThePageNamesTheVariablesOfOtherSoftware) {
+  static std::vector<std::string> names;
+  names = {"XDG_CACHE_HOME", "HOME"};
+  jit::CompilerSettings().read_environment([](const char* name) {
+    names.emplace_back(name);
+    return std::string();
+  });
+  const std::string page = read_file(std::string(FATHOM_SOURCE_DIR) + "/docs/environment.md");
+  for (const std::string& name : names) EXPECT_THAT(page, HasSubstr("`" + name + "`"));
 }
 
 // The other half of "read once": getenv stands in one file of the library.

@@ -351,8 +351,8 @@ TEST(GemmCheck, RefusesOverlapOfDWithEveryInput) {
        {&GemmOperands::a, &GemmOperands::scale_a, &GemmOperands::b, &GemmOperands::scale_b}) {
     GemmOperands operands = dense();
     operands.d.data = (operands.*input).data;
-    expect_refused(operands,
-                   AllOf(StartsWith("gemm: d covers 0x"), HasSubstr("must not overlap an input")));
+    expect_refused(operands, AllOf(StartsWith("gemm: d covers 0x"),
+                                   HasSubstr("must not overlap another tensor")));
   }
   GemmOperands operands = grouped(Form::kRowGroup);
   operands.d.data = moved(operands.groups.index.data, -64);
