@@ -16,10 +16,11 @@ foreach(kind shared static)
   set_target_properties(fathom_${kind} PROPERTIES OUTPUT_NAME fathom EXPORT_NAME ${kind} LINKER_LANGUAGE CXX)
   target_include_directories(fathom_${kind} INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
                                                       $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-  target_compile_features(fathom_${kind} INTERFACE $<$<COMPILE_LANGUAGE:CXX>:cxx_std_20>)
+  target_compile_features(fathom_${kind} INTERFACE cxx_std_20)
 endforeach()
 target_link_libraries(fathom_shared PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
-target_link_libraries(fathom_static INTERFACE Threads::Threads ${CMAKE_DL_LIBS})
+# stdc++ by name: a project in C alone links the static library with the C compiler.
+target_link_libraries(fathom_static INTERFACE Threads::Threads ${CMAKE_DL_LIBS} stdc++)
 # Before 1.0 a minor version may break the ABI, so it is part of the name that programs are linked with.
 set_target_properties(fathom_shared PROPERTIES VERSION ${PROJECT_VERSION}
                                                SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
