@@ -1,0 +1,143 @@
+// See gpu_problem.hpp.
+#include "gpu_problem.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <thread>
+#include <vector>
+
+#include "support/fp8.hpp"
+#include "support/half.hpp"
+#include "support/random.hpp"
+
+namespace fathom::bench {
+namespace {
+
+constexpr std::size_t kSamples = 1 << 16;
+using Codes = std::array<std::uint8_t, kSamples>;
+
+/// e4m3 codes of normal values times `factor`.
+Codes normal_codes(double factor, std::uint64_t seed) {
+  support::Random random(seed);
+  Codes codes;
+  for (std::uint8_t& code : codes)
+    code = support::e4m3_from_float(static_cast<float>(random.normal() * factor));
+  return codes;
+}
+
+/// `count` codes drawn from the table, on several threads; the same for the same seed.
+std::vector<std::uint8_t> draw(const Codes& codes, std::int64_t count, std::uint64_t seed) {
+  std::vector<std::uint8_t> drawn(static_cast<std::size_t>(count));
+  constexpr std::size_t kChunk = 1 << 20;
+  const std::size_t chunks = (drawn.size() + kChunk - 1) / kChunk;
+  const std::size_t threads = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 16);
+  const auto work = [&](std::size_t first) {
+    for (std::size_t chunk = first; chunk < chunks; chunk += threads) {
+      support::Random random(seed * 0x10001 + chunk);
+      const std::size_t end = std::min(drawn.size(), (chunk + 1) * kChunk);
+      std::uint64_t bits = 0;
+      for (std::size_t i = chunk * kChunk; i < end; ++i, bits >>= 16) {
+        if (i % 4 == 0) bits = random.bits();
+        drawn[i] = codes[bits & 0xffff];
+      }
+    }
+  };
+  std::vector<std::jthread> pool;
+  for (std::size_t i = 0; i < threads; ++i) pool.emplace_back(work, i);
+  pool.clear();
+  return drawn;
+}
+
+cuda::Buffer upload(const cuda::Device& device, const void* data, std::size_t bytes) {
+  cuda::Buffer buffer(device, static_cast<std::int64_t>(bytes));
+  buffer.upload(data, static_cast<std::int64_t>(bytes));
+  return buffer;
+}
+
+cuda::Buffer random_scales(const cuda::Device& device, std::int64_t count, std::uint64_t seed) {
+  support::Random random(seed);
+  std::vector<float> scales(static_cast<std::size_t>(count));
+  for (float& scale : scales) scale = static_cast<float>(0.5 + random.uniform());
+  return upload(device, scales.data(), scales.size() * sizeof(float));
+}
+
+template <typename T>
+std::vector<T> download(const cuda::Buffer& buffer) {
+  std::vector<T> host(static_cast<std::size_t>(buffer.bytes()) / sizeof(T));
+  buffer.download(host.data(), buffer.bytes());
+  return host;
+}
+
+}  // namespace
+
+GpuProblem::GpuProblem(const cuda::Device& device, const DenseShape& shape, std::uint64_t seed)
+    : shape_(shape), ordinal_(device.info().ordinal), seed_(seed) {
+  // The largest of 128 normal values is near 2.8, which the quantiser maps to 448.
+  const Codes quantised = normal_codes(448.0 / 2.8, seed);
+  const Codes plain = normal_codes(1.0, seed + 1);
+  const auto codes = [&](const Codes& table, std::int64_t count, std::uint64_t salt) {
+    const std::vector<std::uint8_t> drawn = draw(table, count, seed * 8 + salt);
+    return upload(device, drawn.data(), drawn.size());
+  };
+  const std::int64_t k_blocks = (shape.k + 127) / 128;
+  a_ = codes(quantised, shape.m * shape.k, 2);
+  b_ = codes(quantised, shape.n * shape.k, 3);
+  plain_a_ = codes(plain, shape.m * shape.k, 4);
+  plain_b_ = codes(plain, shape.n * shape.k, 5);
+  scale_a_ = random_scales(device, k_blocks * scale_a_pitch(), seed + 6);
+  scale_b_ = random_scales(device, (shape.n + 127) / 128 * scale_b_pitch(), seed + 7);
+  const float one = 1.0f;
+  one_ = upload(device, &one, sizeof one);
+  d_ = cuda::Buffer(device, shape.m * shape.n * 2);
+}
+
+GemmOperands GpuProblem::operands() const {
+  const Device device{DeviceType::kCuda, ordinal_};
+  const std::int64_t k_blocks = (shape_.k + 127) / 128;
+  GemmOperands operands;
+  operands.a = TensorView::matrix(a_.data(), DType::kE4M3, shape_.m, shape_.k, 0, device);
+  operands.b = TensorView::matrix(b_.data(), DType::kE4M3, shape_.n, shape_.k, 0, device);
+  operands.scale_a = TensorView::matrix(scale_a_.data(), DType::kFp32, k_blocks, shape_.m,
+                                        scale_a_pitch(), device)
+                         .transposed();
+  operands.scale_b = TensorView::matrix(scale_b_.data(), DType::kFp32, (shape_.n + 127) / 128,
+                                        k_blocks, scale_b_pitch(), device);
+  operands.d = TensorView::matrix(d_.data(), DType::kBf16, shape_.m, shape_.n, 0, device);
+  return operands;
+}
+
+void GpuProblem::poison_d() { d_.fill(0xff); }
+
+double GpuProblem::worst_sampled_error(int samples) const {
+  const auto a = download<std::uint8_t>(a_), b = download<std::uint8_t>(b_);
+  const auto scale_a = download<float>(scale_a_), scale_b = download<float>(scale_b_);
+  const auto d = download<std::uint16_t>(d_);
+  support::Random random(seed_ + 8);
+  double worst = 0;
+  for (int i = 0; i < samples; ++i) {
+    const std::int64_t row = random.integer(0, shape_.m - 1), col = random.integer(0, shape_.n - 1);
+    double exact = 0, magnitude = 0;
+    for (std::int64_t k = 0; k < shape_.k; ++k) {
+      const double x =
+          static_cast<double>(support::e4m3_to_float(a[static_cast<std::size_t>(row * shape_.k + k)])) *
+          static_cast<double>(scale_a[static_cast<std::size_t>(k / 128 * scale_a_pitch() + row)]);
+      const double y =
+          static_cast<double>(support::e4m3_to_float(b[static_cast<std::size_t>(col * shape_.k + k)])) *
+          static_cast<double>(
+              scale_b[static_cast<std::size_t>(col / 128 * scale_b_pitch() + k / 128)]);
+      exact += x * y;
+      magnitude += std::fabs(x * y);
+    }
+    const double got = static_cast<double>(
+        support::bf16_to_float(d[static_cast<std::size_t>(row * shape_.n + col)]));
+    // FP8 tensor cores keep 13 bits below the largest of 32 products (kernel note, section 2.10).
+    const double allowed = std::fabs(exact) * 0x1p-8 + magnitude * 0x1p-13;
+    const double share = std::fabs(got - exact) / allowed;
+    if (!(share <= worst)) worst = std::isnan(share) ? std::numeric_limits<double>::infinity() : share;
+  }
+  return worst;
+}
+
+}  // namespace fathom::bench
