@@ -11,7 +11,8 @@
 namespace fathom::bench {
 namespace {
 
-// Numbers of cublasLt.h, cublas_api.h and library_types.h, CUDA 13.0; they are part of the vendor's ABI.
+// Numbers of cublasLt.h, cublas_api.h and library_types.h, CUDA 13.0; they are part of the vendor's
+// ABI.
 constexpr int kSuccess = 0;
 constexpr int kComputeFp32 = 68;
 constexpr int kTypeFp32 = 0, kTypeBf16 = 14, kTypeE4M3 = 28;
@@ -85,22 +86,22 @@ std::unique_ptr<CublasLt> CublasLt::load(const std::vector<std::string>& files,
   }
   if (api->library == nullptr) return nullptr;
   const auto find = [&](auto& function, const char* name) {
-    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(api->library, name));
+    function =
+        reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(api->library, name));
     if (function == nullptr) *why_not = fmt::format("libcublasLt has no {}", name);
     return function != nullptr;
   };
-  const bool complete = find(api->get_version, "cublasLtGetVersion") &&
-                        find(api->create, "cublasLtCreate") &&
-                        find(api->desc_create, "cublasLtMatmulDescCreate") &&
-                        find(api->desc_destroy, "cublasLtMatmulDescDestroy") &&
-                        find(api->desc_set, "cublasLtMatmulDescSetAttribute") &&
-                        find(api->layout_create, "cublasLtMatrixLayoutCreate") &&
-                        find(api->layout_destroy, "cublasLtMatrixLayoutDestroy") &&
-                        find(api->preference_create, "cublasLtMatmulPreferenceCreate") &&
-                        find(api->preference_destroy, "cublasLtMatmulPreferenceDestroy") &&
-                        find(api->preference_set, "cublasLtMatmulPreferenceSetAttribute") &&
-                        find(api->heuristic, "cublasLtMatmulAlgoGetHeuristic") &&
-                        find(api->matmul, "cublasLtMatmul");
+  const bool complete =
+      find(api->get_version, "cublasLtGetVersion") && find(api->create, "cublasLtCreate") &&
+      find(api->desc_create, "cublasLtMatmulDescCreate") &&
+      find(api->desc_destroy, "cublasLtMatmulDescDestroy") &&
+      find(api->desc_set, "cublasLtMatmulDescSetAttribute") &&
+      find(api->layout_create, "cublasLtMatrixLayoutCreate") &&
+      find(api->layout_destroy, "cublasLtMatrixLayoutDestroy") &&
+      find(api->preference_create, "cublasLtMatmulPreferenceCreate") &&
+      find(api->preference_destroy, "cublasLtMatmulPreferenceDestroy") &&
+      find(api->preference_set, "cublasLtMatmulPreferenceSetAttribute") &&
+      find(api->heuristic, "cublasLtMatmulAlgoGetHeuristic") && find(api->matmul, "cublasLtMatmul");
   if (!complete) return nullptr;
   if (const int result = api->create(&api->handle); result != kSuccess) {
     *why_not = fmt::format("cublasLtCreate failed with status {}", result);
@@ -147,7 +148,8 @@ std::unique_ptr<CublasLt::Call> CublasLt::prepare(const VendorProduct& product, 
   layout(&state->layout_a, kTypeE4M3, product.k, product.m);
   layout(&state->layout_d, kTypeBf16, product.n, product.m);
   if (failed != kSuccess) {
-    *why_not = fmt::format("cuBLASLt refused the description of the product with status {}", failed);
+    *why_not =
+        fmt::format("cuBLASLt refused the description of the product with status {}", failed);
     return nullptr;
   }
   void* preference = nullptr;
@@ -174,13 +176,14 @@ void CublasLt::Call::launch(void* stream) const {
   const float alpha = 1.0f, beta = 0.0f;
   const VendorProduct& p = state_->product;
   const int result = state_->api->matmul(
-      state_->api->handle, state_->desc, &alpha, p.b, state_->layout_b, p.a, state_->layout_a, &beta,
-      p.d, state_->layout_d, p.d, state_->layout_d, &state_->algorithm, state_->workspace,
+      state_->api->handle, state_->desc, &alpha, p.b, state_->layout_b, p.a, state_->layout_a,
+      &beta, p.d, state_->layout_d, p.d, state_->layout_d, &state_->algorithm, state_->workspace,
       static_cast<std::size_t>(state_->workspace_bytes), stream);
   if (result != kSuccess)
-    throw Error(ErrorCode::kDriver,
-                fmt::format("bench: cublasLtMatmul failed with status {} for m = {}, n = {}, k = {}",
-                            result, p.m, p.n, p.k));
+    throw Error(
+        ErrorCode::kDriver,
+        fmt::format("bench: cublasLtMatmul failed with status {} for m = {}, n = {}, k = {}",
+                    result, p.m, p.n, p.k));
 }
 
 }  // namespace fathom::bench

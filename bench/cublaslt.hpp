@@ -1,5 +1,5 @@
-// The vendor's FP8 product as a yardstick: cuBLASLt 13 with the same 1x128 / 128x128 scales, or with one scale per tensor.
-// Benchmark layer; loaded at run time and not needed by anything else.
+// The vendor's FP8 product as a yardstick: cuBLASLt 13 with the same 1x128 / 128x128 scales, or
+// with one scale per tensor. Benchmark layer; loaded at run time and not needed by anything else.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,8 @@ struct VendorProduct {
 class CublasLt {
  public:
   /// cuBLASLt from `files` (the first that loads), or nothing and the reason in `why_not`.
-  static std::unique_ptr<CublasLt> load(const std::vector<std::string>& files, std::string* why_not);
+  static std::unique_ptr<CublasLt> load(const std::vector<std::string>& files,
+                                        std::string* why_not);
   ~CublasLt();
 
   /// "13.0.2"
@@ -35,7 +36,8 @@ class CublasLt {
 
   /// A product whose algorithm is chosen: launch it as often as needed.
   class Call;
-  /// Null and the reason in `why_not` when cuBLASLt refuses this product (m = 1 with block scales, for one).
+  /// Null and the reason in `why_not` when cuBLASLt refuses this product (m = 1 with block scales,
+  /// for one).
   std::unique_ptr<Call> prepare(const VendorProduct& product, void* workspace,
                                 std::int64_t workspace_bytes, std::string* why_not) const;
 

@@ -14,17 +14,20 @@
 namespace fathom::bench {
 namespace {
 
-// Numbers and offsets of cupti_activity.h and cupti_result.h, CUDA 12.0 to 13.5: fields are only ever appended to records.
+// Numbers and offsets of cupti_activity.h and cupti_result.h, CUDA 12.0 to 13.5: fields are only
+// ever appended to records.
 constexpr int kKindMemset = 2;
 constexpr int kKindConcurrentKernel = 10;
 constexpr int kSuccess = 0;
 constexpr unsigned kFlushForced = 1;
+constexpr std::size_t kMemsetBytesOffset = 8;
 constexpr std::size_t kStartOffset = 16;
 constexpr std::size_t kEndOffset = 24;
 constexpr std::size_t kKernelNameOffset = 104;
 constexpr std::size_t kBufferBytes = 1 << 20;
 
-using BufferRequested = void (*)(std::uint8_t** buffer, std::size_t* size, std::size_t* max_records);
+using BufferRequested = void (*)(std::uint8_t** buffer, std::size_t* size,
+                                 std::size_t* max_records);
 using BufferCompleted = void (*)(void* context, std::uint32_t stream, std::uint8_t* buffer,
                                  std::size_t size, std::size_t valid_size);
 
@@ -53,10 +56,11 @@ void on_completed(void*, std::uint32_t, std::uint8_t* buffer, std::size_t, std::
     const int kind = field<std::int32_t>(record, 0);
     if (kind != kKindMemset && kind != kKindConcurrentKernel) continue;
     Activity activity;
-    activity.is_memset = kind == kKindMemset;
+    if (kind == kKindMemset)
+      activity.memset_bytes = field<std::int64_t>(record, kMemsetBytesOffset);
     activity.start_ns = field<std::int64_t>(record, kStartOffset);
     activity.end_ns = field<std::int64_t>(record, kEndOffset);
-    if (!activity.is_memset) {
+    if (kind == kKindConcurrentKernel) {
       const char* name = field<const char*>(record, kKernelNameOffset);
       if (name != nullptr) activity.name = name;
     }
@@ -85,7 +89,8 @@ std::unique_ptr<Cupti> Cupti::load(const std::vector<std::string>& files, std::s
   }
   if (api->handle == nullptr) return nullptr;
   const auto find = [&](auto& function, const char* name) {
-    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(api->handle, name));
+    function =
+        reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(api->handle, name));
     if (function == nullptr) *why_not = fmt::format("libcupti has no {}", name);
     return function != nullptr;
   };

@@ -1,5 +1,6 @@
-// Kernel times from CUPTI's activity records, the way profilers take them: start and end as the GPU saw them, without the
-// launch. Benchmark layer; CUPTI is loaded at run time and is not needed by anything else.
+// Kernel times from CUPTI's activity records, the way profilers take them: start and end as the GPU
+// saw them, without the launch. Benchmark layer; CUPTI is loaded at run time and is not needed by
+// anything else.
 #pragma once
 
 #include <cstdint>
@@ -14,13 +15,13 @@ struct Activity {
   std::string name;  ///< empty for a memset
   std::int64_t start_ns = 0;
   std::int64_t end_ns = 0;
-  bool is_memset = false;
+  std::int64_t memset_bytes = 0;  ///< 0 for a kernel
 };
 
 class Cupti {
  public:
-  /// CUPTI from `files` (the first that loads), or nothing and the reason in `why_not`. Call it before the first CUDA call
-  /// of the process: CUPTI sees only contexts made after it was loaded.
+  /// CUPTI from `files` (the first that loads), or nothing and the reason in `why_not`. Call it
+  /// before the first CUDA call of the process: CUPTI sees only contexts made after it was loaded.
   static std::unique_ptr<Cupti> load(const std::vector<std::string>& files, std::string* why_not);
   ~Cupti();
 

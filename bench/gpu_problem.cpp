@@ -99,16 +99,18 @@ GemmOperands GpuProblem::operands() const {
   GemmOperands operands;
   operands.a = TensorView::matrix(a_.data(), DType::kE4M3, shape_.m, shape_.k, 0, device);
   operands.b = TensorView::matrix(b_.data(), DType::kE4M3, shape_.n, shape_.k, 0, device);
-  operands.scale_a = TensorView::matrix(scale_a_.data(), DType::kFp32, k_blocks, shape_.m,
-                                        scale_a_pitch(), device)
-                         .transposed();
+  operands.scale_a =
+      TensorView::matrix(scale_a_.data(), DType::kFp32, k_blocks, shape_.m, scale_a_pitch(), device)
+          .transposed();
   operands.scale_b = TensorView::matrix(scale_b_.data(), DType::kFp32, (shape_.n + 127) / 128,
                                         k_blocks, scale_b_pitch(), device);
   operands.d = TensorView::matrix(d_.data(), DType::kBf16, shape_.m, shape_.n, 0, device);
   return operands;
 }
 
-void GpuProblem::poison_d() { d_.fill(0xff); }
+void GpuProblem::poison_d() {
+  d_.fill(0xff);
+}
 
 double GpuProblem::worst_sampled_error(int samples) const {
   const auto a = download<std::uint8_t>(a_), b = download<std::uint8_t>(b_);
@@ -121,10 +123,12 @@ double GpuProblem::worst_sampled_error(int samples) const {
     double exact = 0, magnitude = 0;
     for (std::int64_t k = 0; k < shape_.k; ++k) {
       const double x =
-          static_cast<double>(support::e4m3_to_float(a[static_cast<std::size_t>(row * shape_.k + k)])) *
+          static_cast<double>(
+              support::e4m3_to_float(a[static_cast<std::size_t>(row * shape_.k + k)])) *
           static_cast<double>(scale_a[static_cast<std::size_t>(k / 128 * scale_a_pitch() + row)]);
       const double y =
-          static_cast<double>(support::e4m3_to_float(b[static_cast<std::size_t>(col * shape_.k + k)])) *
+          static_cast<double>(
+              support::e4m3_to_float(b[static_cast<std::size_t>(col * shape_.k + k)])) *
           static_cast<double>(
               scale_b[static_cast<std::size_t>(col / 128 * scale_b_pitch() + k / 128)]);
       exact += x * y;
@@ -135,7 +139,8 @@ double GpuProblem::worst_sampled_error(int samples) const {
     // FP8 tensor cores keep 13 bits below the largest of 32 products (kernel note, section 2.10).
     const double allowed = std::fabs(exact) * 0x1p-8 + magnitude * 0x1p-13;
     const double share = std::fabs(got - exact) / allowed;
-    if (!(share <= worst)) worst = std::isnan(share) ? std::numeric_limits<double>::infinity() : share;
+    if (!(share <= worst))
+      worst = std::isnan(share) ? std::numeric_limits<double>::infinity() : share;
   }
   return worst;
 }

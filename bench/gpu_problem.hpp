@@ -1,4 +1,5 @@
-// Operands of a dense product in GPU memory, filled with the data that the power draw of a real model has. Benchmark layer.
+// Operands of a dense product in GPU memory, filled with the data that the power draw of a real
+// model has. Benchmark layer.
 #pragma once
 
 #include <cstdint>
@@ -10,10 +11,12 @@
 
 namespace fathom::bench {
 
-/// A e4m3 [m, k], B e4m3 [n, k], their scales in the order that the kernel reads fastest, D bf16 [m, n].
+/// A e4m3 [m, k], B e4m3 [n, k], their scales in the order that the kernel reads fastest, D bf16
+/// [m, n].
 ///
-/// The codes are what quantising normal data gives: normal values scaled so that the largest of 128 is near 448. Scales are
-/// random around 1. cuBLASLt's per-tensor product reads `plain_a`, `plain_b`: normal data cast as it is.
+/// The codes are what quantising normal data gives: normal values scaled so that the largest of 128
+/// is near 448. Scales are random around 1. cuBLASLt's per-tensor product reads `plain_a`,
+/// `plain_b`: normal data cast as it is.
 class GpuProblem {
  public:
   GpuProblem(const cuda::Device& device, const DenseShape& shape, std::uint64_t seed);
@@ -21,8 +24,8 @@ class GpuProblem {
   const DenseShape& shape() const { return shape_; }
   GemmOperands operands() const;
 
-  /// Largest error of `samples` elements of D against FP64, in units of the tolerance |D - ref| <= 2^-8 |ref| + 2^-13 sum|ab|:
-  /// under 1 is right. Reads D back.
+  /// Largest error of `samples` elements of D against FP64, in units of the tolerance |D - ref| <=
+  /// 2^-8 |ref| + 2^-13 sum|ab|: under 1 is right. Reads D back.
   double worst_sampled_error(int samples) const;
   /// Fills D with NaN, so that an element that is never written shows.
   void poison_d();
