@@ -40,13 +40,15 @@ LAYERS = (
     Layer("reference", ("src/reference/*",), ("public", "values", "problem", "support")),
     Layer("api", ("src/api/*",),
           ("public", "values", "problem", "contract", "support", "plan", "jit", "cuda", "cpu", "reference")),
+    # Measures through the public interface; finds NVIDIA's libraries and the driver where the library does.
+    Layer("bench", ("bench/*",), ("public", "values", "support", "jit", "cuda", "api")),
     Layer("cli", ("cli/*",),
-          ("public", "values", "problem", "contract", "support", "plan", "jit", "cuda", "cpu", "reference", "api")),
+          ("public", "values", "problem", "contract", "support", "plan", "jit", "cuda", "cpu", "reference", "api", "bench")),
     Layer("device", ("device/*",), ("contract",)),
     Layer("examples", ("examples/*", "tests/package/*"), ("public", "values"), drawn=False),
-    Layer("tests", ("tests/*", "bench/*", "emulator/*"),
-          ("public", "values", "problem", "contract", "support", "plan", "jit", "cuda", "cpu", "reference", "api", "cli",
-           "device"), drawn=False),
+    Layer("tests", ("tests/*", "emulator/*"),
+          ("public", "values", "problem", "contract", "support", "plan", "jit", "cuda", "cpu", "reference", "api", "bench",
+           "cli", "device"), drawn=False),
 )
 
 # Inside device/ the folders are layers of their own; every other folder is a kernel family, which sees these and itself.
@@ -54,7 +56,7 @@ DEVICE_SEES = {"base": (), "ptx": ("base",), "tile": ("base", "ptx"), "sync": ("
 DEVICE_FAMILY_SEES = ("base", "ptx", "tile", "sync")
 
 SUFFIXES = (".hpp", ".cuh", ".cpp", ".h", ".c")
-INCLUDE_ROOTS = ("include", "src", "device", "cli", "tests", "bench", "emulator")
+INCLUDE_ROOTS = ("include", "src", "device", "cli", "tests", "emulator")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
 
 
@@ -82,5 +84,5 @@ def includes_of(root, path):
 def resolve(files, path, name):
     """The file of this repository that an #include means, or None when it means something outside."""
     beside = (pathlib.PurePosixPath(path).parent / name).as_posix()
-    candidates = [beside] + [f"{folder}/{name}" for folder in INCLUDE_ROOTS]
+    candidates = [beside, name] + [f"{folder}/{name}" for folder in INCLUDE_ROOTS]
     return next((candidate for candidate in candidates if candidate in files), None)
