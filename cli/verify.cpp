@@ -100,6 +100,7 @@ Json outcome_json(const reference::ProblemData& data, const VerifyFlags& flags,
   json["element_tolerance"] =
       Json{{"relative", outcome.tolerance.relative}, {"magnitude", outcome.tolerance.magnitude}};
   json["worst_share"] = c.worst_share;
+  json["magnitude_error"] = c.magnitude_error;
   json["bit_equal"] = flags.data == "exact" ? Json(outcome.unequal == 0) : Json(nullptr);
   json["damage"] = outcome.damage;
   json["wrong_rows"] = shown(c.wrong_rows);

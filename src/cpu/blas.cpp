@@ -1,14 +1,14 @@
 // Finding and calling OpenBLAS. See blas.hpp.
 #include "cpu/blas.hpp"
 
-#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <array>
-#include <filesystem>
 #include <utility>
 
 #include <fathom/error.hpp>
+
+#include "support/shared_library.hpp"
 
 namespace fathom::cpu {
 namespace {
@@ -25,26 +25,21 @@ constexpr std::array kNames{"libopenblas.so.0", "libopenblas.so", "libscipy_open
 /// PyPI's build puts this before every symbol.
 constexpr std::array kPrefixes{"", "scipy_"};
 
-template <typename Function>
-Function find(void* handle, const std::string& name) {
-  return reinterpret_cast<Function>(dlsym(handle, name.c_str()));
-}
-
 }  // namespace
 
 Blas::Blas(std::string path) : path_(std::move(path)) {}
 
 bool Blas::try_file(const std::string& file, std::string& tried) {
-  // Never closed: OpenBLAS's threads and fork handlers outlive any use of it.
-  void* handle = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (handle == nullptr) {
-    tried += fmt::format("\n  {}", dlerror());
+  std::string why;
+  const auto library = support::SharedLibrary::open(file, why);
+  if (!library) {
+    tried += "\n  " + why;
     return false;
   }
   for (const std::string prefix : kPrefixes) {
-    sgemm_ = find<Sgemm>(handle, prefix + "cblas_sgemm");
-    set_num_threads_ = find<void (*)(int)>(handle, prefix + "openblas_set_num_threads");
-    get_num_threads_ = find<int (*)()>(handle, prefix + "openblas_get_num_threads");
+    sgemm_ = library->function<Sgemm>((prefix + "cblas_sgemm").c_str());
+    set_num_threads_ = library->function<void(int)>((prefix + "openblas_set_num_threads").c_str());
+    get_num_threads_ = library->function<int()>((prefix + "openblas_get_num_threads").c_str());
     if (sgemm_ != nullptr && set_num_threads_ != nullptr && get_num_threads_ != nullptr) {
       library_ = file;
       return true;

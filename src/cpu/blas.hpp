@@ -46,15 +46,15 @@ class Blas {
                 Matrix c) const;
 
  private:
-  using Sgemm = void (*)(int order, int trans_a, int trans_b, int m, int n, int k, float alpha,
-                         const float* a, int lda, const float* b, int ldb, float beta, float* c,
-                         int ldc);
+  using Sgemm = void(int order, int trans_a, int trans_b, int m, int n, int k, float alpha,
+                     const float* a, int lda, const float* b, int ldb, float beta, float* c,
+                     int ldc);
   bool try_file(const std::string& file, std::string& tried);
 
   std::string path_;
   mutable std::mutex mutex_;
   std::string library_;
-  Sgemm sgemm_ = nullptr;
+  Sgemm* sgemm_ = nullptr;
   void (*set_num_threads_)(int) = nullptr;
   int (*get_num_threads_)() = nullptr;
   int single_threaded_users_ = 0;
