@@ -1,0 +1,115 @@
+// Fits the coefficients of the GEMM cost model to measured kernels, and shows how well it does.
+//
+//   fit_gemm_cost TIMINGS.json           model against measurement, row by row, and the regret of
+//   choosing by the model fit_gemm_cost --fit TIMINGS.json     the same after a coordinate descent;
+//   prints the coefficients for gemm_cost.hpp
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstring>
+#include <exception>
+#include <vector>
+
+#include "support/gemm_timings.hpp"
+
+namespace {
+
+using fathom::plan::GemmCostCoefficients;
+using fathom::testing::GemmTimings;
+
+/// Root mean square of ln(model / measured).
+double misfit(const GemmTimings& timings, const GemmCostCoefficients& coefficients) {
+  double sum = 0;
+  for (const auto& row : timings.rows) {
+    const double model = fathom::testing::modelled_us(row, timings.device, coefficients);
+    sum += std::pow(std::log(model / row.us), 2);
+  }
+  return std::sqrt(sum / static_cast<double>(timings.rows.size()));
+}
+
+/// Mean square misfit, plus a price on leaving the values that the fit starts from: what the
+/// timings do not settle stays where first principles put it.
+double objective(const GemmTimings& timings, const GemmCostCoefficients& coefficients,
+                 const GemmCostCoefficients& start) {
+  constexpr double kPriorWeight =
+      1e-4;  // moving one coefficient by e costs as much as 1 % of misfit
+  std::vector<double> initial;
+  fathom::plan::for_each_coefficient(start,
+                                     [&](const char*, double value) { initial.push_back(value); });
+  double prior = 0;
+  std::size_t i = 0;
+  fathom::plan::for_each_coefficient(coefficients, [&](const char*, double value) {
+    prior += std::pow(std::log(value / initial[i++]), 2);
+  });
+  return std::pow(misfit(timings, coefficients), 2) + kPriorWeight * prior;
+}
+
+/// Scales one coefficient after the other up and down while that lowers the objective; steps shrink
+/// from 20 % to 0.5 %.
+GemmCostCoefficients fit(const GemmTimings& timings, GemmCostCoefficients best) {
+  const GemmCostCoefficients start = best;
+  double least = objective(timings, best, start);
+  for (double step = 0.2; step > 0.005; step /= 1.5) {
+    for (int sweep = 0; sweep < 20; ++sweep) {
+      const double before = least;
+      fathom::plan::for_each_coefficient(best, [&](const char*, double& value) {
+        for (const double factor : {1 + step, 1 / (1 + step)}) {
+          const double kept = value;
+          value = kept * factor;
+          const double now = objective(timings, best, start);
+          if (now < least)
+            least = now;
+          else
+            value = kept;
+        }
+      });
+      if (least > before * 0.9999) break;
+    }
+  }
+  return best;
+}
+
+void report(const GemmTimings& timings, const GemmCostCoefficients& coefficients) {
+  for (const auto& row : timings.rows) {
+    const double model = fathom::testing::modelled_us(row, timings.device, coefficients);
+    fmt::print("{:>6} {:>6} {:>6}  {:<36} {:>9.2f} us measured {:>9.2f} modelled {:>+7.1f} %\n",
+               row.m, row.n, row.k, row.tag, row.us, model, 100 * (model / row.us - 1));
+  }
+  double sum = 0, worst = 0;
+  const auto regrets = fathom::testing::gemm_regrets(timings, coefficients);
+  for (const auto& r : regrets) {
+    fmt::print("{:>6} {:>6} {:>6}  chosen {:<36} {:>9.2f}  best {:<36} {:>9.2f}  regret {:.1f} %\n",
+               r.best.m, r.best.n, r.best.k, r.chosen.tag, r.chosen.us, r.best.tag, r.best.us,
+               100 * r.regret);
+    sum += r.regret;
+    worst = std::max(worst, r.regret);
+  }
+  fmt::print(
+      "misfit {:.1f} % of {} rows; regret {:.2f} % on average, {:.2f} % at worst, over {} "
+      "problems\n",
+      100 * misfit(timings, coefficients), timings.rows.size(),
+      100 * sum / static_cast<double>(regrets.size()), 100 * worst, regrets.size());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  const bool fitting = argc == 3 && std::strcmp(argv[1], "--fit") == 0;
+  if (argc != 2 && !fitting) {
+    fmt::print(stderr, "usage: fit_gemm_cost [--fit] TIMINGS.json\n");
+    return 2;
+  }
+  const GemmTimings timings = fathom::testing::read_gemm_timings(argv[argc - 1]);
+  GemmCostCoefficients coefficients;
+  if (fitting) {
+    coefficients = fit(timings, coefficients);
+    fathom::plan::for_each_coefficient(coefficients, [](const char* name, double value) {
+      fmt::print("  double {} = {:.4g};\n", name, value);
+    });
+  }
+  report(timings, coefficients);
+  return 0;
+} catch (const std::exception& error) {
+  fmt::print(stderr, "fit_gemm_cost: {}\n", error.what());
+  return 1;
+}

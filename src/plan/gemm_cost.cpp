@@ -1,0 +1,198 @@
+// The cost model of gemm_cost.hpp. Planning layer: pure.
+#include "plan/gemm_cost.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace fathom::plan {
+namespace {
+
+using device::gemm::Sizes;
+
+constexpr double kBlockBytes = device::gemm::kBlockK;  // of one row or column and block of k, e4m3
+
+double as_double(std::int64_t value) {
+  return static_cast<double>(value);
+}
+
+// What the parts of the model share.
+struct Shape {
+  const GemmConfig& config;
+  const Sizes& sizes;
+  const DeviceSpec& device;
+  const GemmCostCoefficients& coefficients;
+  std::int64_t units_m, units_n, clusters, steps;
+  double k_blocks;     // of one CTA and tile
+  double ctas_per_sm;  // resident on the busiest SM
+  double active_sms;
+  double clock_ghz;  // of a loop at the power cap, or of one that waits
+
+  double tile_blocks() const {
+    return as_double(steps) * k_blocks;
+  }  // blocks of k of the busiest CTA
+};
+
+double run_penalty(const Shape& s) {
+  // Blocks of 64 columns and wider select their scale of B once or twice a tile.
+  return s.config.scale_b_run() >= 64 ? 1.0 : 1.0 + s.coefficients.odd_width_share;
+}
+
+double tensor_us(const Shape& s) {
+  const double clocks =
+      s.config.block_m * s.config.block_n * kBlockBytes / s.device.tensor_fma_per_clk;
+  const double rate = s.clock_ghz * 1e3 * s.coefficients.tensor_efficiency;
+  return s.tile_blocks() * s.ctas_per_sm * clocks * run_penalty(s) / rate;
+}
+
+double latency_us(const Shape& s) {
+  const GemmConfig& c = s.config;
+  const GemmCostCoefficients& co = s.coefficients;
+  const double wgmma =
+      c.waves() * device::gemm::kWgmmaM * c.block_n * kBlockBytes / s.device.tensor_fma_per_clk;
+  const double rest = c.stream()       ? co.stream_latency_clk
+                      : c.early_wait() ? co.early_wait_clk
+                                       : co.block_latency_clk;
+  const double blocks = s.tile_blocks() / c.k_warpgroups();
+  return blocks * (wgmma + rest) / (s.device.max_clock_ghz * co.latency_clock_share * 1e3);
+}
+
+double ring_us(const Shape& s) {
+  return s.tile_blocks() / s.config.num_stages * s.coefficients.load_round_trip_us;
+}
+
+double l2_us(const Shape& s) {
+  const GemmConfig& c = s.config;
+  // A stream tile asks for no more rows than exist; a multicast operand is read once for the pair.
+  const double rows = as_double(device::gemm::a_box_rows(c, s.sizes.m));
+  const double cols = static_cast<double>(c.block_n) / c.cluster_m;
+  const double bytes = s.tile_blocks() * s.ctas_per_sm * (rows + cols) * kBlockBytes;
+  const double per_clk =
+      std::min(s.device.l2_bytes_per_clk_per_sm, s.device.l2_bytes_per_clk / s.active_sms);
+  return bytes / (per_clk * s.coefficients.l2_rate_share * s.clock_ghz * 1e3);
+}
+
+double hbm_us(const Shape& s, int band_tiles) {
+  const GemmConfig& c = s.config;
+  const double a = as_double(s.sizes.m) * as_double(s.sizes.k);
+  const double b = as_double(s.sizes.n) * as_double(s.sizes.k);
+  const double d = as_double(s.sizes.m) * as_double(s.sizes.n) * c.d_bytes();
+  const double useful = as_double(s.device.l2_useful_bytes);
+  // B is read once for each band, unless it stays in L2; the rows of a band once, unless they do
+  // not fit.
+  const double bands = std::ceil(as_double(s.units_m) * c.cluster_m / band_tiles);
+  const double band_bytes = as_double(band_tiles) * c.block_m * as_double(s.sizes.k);
+  const double band_waves =
+      std::ceil(as_double(s.units_n) * band_tiles / c.cluster_m / as_double(s.clusters));
+  const double reads =
+      a * (band_bytes <= useful ? 1.0 : band_waves) + b * (b <= useful ? 1.0 : bands);
+  // Stream loads are evict-first and leave dirty lines alone; others push out up to 0.7 of L2.
+  const double write_backs = c.stream() ? 0.0
+                                        : std::min(s.device.hbm_write_back_share * reads,
+                                                   0.7 * as_double(s.device.l2_bytes));
+  const double slots = as_double(s.steps) * as_double(s.clusters);
+  const double idle = slots / (as_double(s.units_m) * as_double(s.units_n)) - 1.0;
+  const double quantised = 1.0 + s.coefficients.hbm_tail_share * idle;
+  return s.coefficients.hbm_ramp_us +
+         (reads * quantised + write_backs + d) / (s.device.hbm_bytes_per_ns * 1e3);
+}
+
+double epilogue_us(const Shape& s) {
+  const GemmConfig& c = s.config;
+  const GemmCostCoefficients& co = s.coefficients;
+  const double tile_bytes = static_cast<double>(c.block_m) * c.block_n * c.d_bytes();
+  if (c.stream()) {
+    double tile = tile_bytes / c.k_parts() / (co.stream_store_bytes_per_ns * 1e3);
+    if (c.k_warpgroups() > 1) tile += co.warpgroup_reduce_us;
+    if (c.split_k > 1) tile += co.cluster_reduce_us;
+    return co.stream_tail_us + as_double(s.steps) * tile;
+  }
+  const int buffers_used = c.d_chunks() * c.waves();
+  const int waits = ceil_div(buffers_used, c.staging_chunks) - 1;
+  const double tile = tile_bytes / (co.staging_bytes_per_ns * 1e3) + waits * co.staging_wait_us;
+  const double hidden = c.math_warpgroups > 2 ? co.third_warpgroup_hides : 0;
+  return as_double(s.steps) * tile * (1 - hidden);
+}
+
+double p_norm(const GemmCost& cost, double p) {
+  const double parts[] = {cost.tensor_us, cost.latency_us, cost.ring_us, cost.l2_us, cost.hbm_us};
+  const double largest = *std::max_element(std::begin(parts), std::end(parts));
+  double sum = 0;
+  for (const double part : parts)
+    if (part == largest)
+      sum += 1;
+    else if (part >
+             largest /
+                 8)  // less adds under 1e-5 at p = 5, and planning is on the path of a first call
+      sum += std::exp(p * std::log(part / largest));
+  return largest * std::exp(std::log(sum) / p);
+}
+
+}  // namespace
+
+int band_tiles_of(const GemmConfig& config, std::int64_t units_m, std::int64_t clusters) {
+  int best = config.cluster_m;
+  std::int64_t fewest = INT64_MAX;
+  for (std::int64_t band = 1; band <= 16 && band < 2 * units_m; band *= 2) {
+    const std::int64_t rows = std::min(band, units_m);
+    const std::int64_t live = rows * config.block_m * config.cluster_m +
+                              ceil_div(clusters, rows) * config.block_n * config.cluster_n;
+    if (live >= fewest) continue;
+    fewest = live;
+    best = static_cast<int>(band) * config.cluster_m;
+  }
+  return best;
+}
+
+GemmCost gemm_cost(const GemmConfig& config, const Sizes& sizes,
+                   const device::gemm::LaunchShape& launch, int sms, const DeviceSpec& device,
+                   const GemmCostCoefficients& coefficients) {
+  const std::int64_t units_m = ceil_div<std::int64_t>(sizes.m, config.block_m * config.cluster_m);
+  const std::int64_t units_n = ceil_div<std::int64_t>(sizes.n, config.block_n * config.cluster_n);
+  const std::int64_t clusters = launch.grid / launch.cluster;
+  const double active = std::min(sms, launch.grid);
+  // The cap is a cap of the card: few busy SMs run at the highest clock.
+  const double capped =
+      std::min(device.max_clock_ghz, device.capped_clock_ghz * device.num_sms / active);
+  const double waiting = device.max_clock_ghz * coefficients.latency_clock_share;
+  const Shape s{config,
+                sizes,
+                device,
+                coefficients,
+                units_m,
+                units_n,
+                clusters,
+                ceil_div<std::int64_t>(units_m * units_n, clusters),
+                as_double(device::gemm::k_blocks_per_cta(config, sizes.k_blocks())),
+                std::ceil(launch.grid / active),
+                active,
+                config.stream() ? std::max(waiting, capped) : capped};
+  GemmCost cost;
+  cost.tiles = units_m * units_n * config.cluster_m * config.cluster_n;
+  cost.steps = s.steps;
+  cost.band_tiles = band_tiles_of(config, units_m, clusters);
+  cost.start_us = coefficients.launch_us + coefficients.fill_us;
+  cost.tensor_us = tensor_us(s);
+  cost.latency_us = latency_us(s);
+  cost.ring_us = ring_us(s);
+  cost.l2_us = l2_us(s);
+  cost.hbm_us = hbm_us(s, cost.band_tiles);
+  cost.epilogue_us = epilogue_us(s);
+  cost.total_us = cost.start_us + p_norm(cost, coefficients.norm) + cost.epilogue_us;
+  return cost;
+}
+
+const char* bound_by(const GemmCost& cost) {
+  const struct {
+    const char* name;
+    double us;
+  } parts[] = {{"tensor", cost.tensor_us},
+               {"latency", cost.latency_us},
+               {"ring", cost.ring_us},
+               {"l2", cost.l2_us},
+               {"hbm", cost.hbm_us}};
+  return std::max_element(std::begin(parts), std::end(parts),
+                          [](const auto& a, const auto& b) { return a.us < b.us; })
+      ->name;
+}
+
+}  // namespace fathom::plan

@@ -1,0 +1,99 @@
+// What a GEMM costs on a device: a small model of the machine, in microseconds. Planning layer:
+// pure.
+//
+//   total = start + main + epilogue
+//   main  = p-norm of the five things that run side by side: tensor cores, the serial latency of a
+//   warpgroup's block
+//           of k, the ring's round trip, L2-to-SM bytes, HBM bytes. A p-norm is close to the
+//           largest and grows when several are near it.
+//
+// Everything of a CTA counts in steps = ceil(units / clusters): the wave quantisation.
+#pragma once
+
+#include <cstdint>
+
+#include "gemm/params.hpp"
+#include "plan/device_spec.hpp"
+#include "plan/gemm_configs.hpp"
+
+namespace fathom::plan {
+
+/// The numbers that measurements set; those of the machine stand in DeviceSpec. Fitted by
+/// bench/fit_gemm_cost.cpp on the timings in tests/data/gemm_timings.json.
+struct GemmCostCoefficients {
+  double launch_us = 0.57;    ///< an empty kernel; alone 0.61 to 0.67
+  double fill_us = 0.81;      ///< first instruction to first operands
+  double hbm_ramp_us = 0.88;  ///< until HBM streams at its rate
+  double norm = 5.0;          ///< the p of the p-norm
+  double tensor_efficiency =
+      0.958;  ///< share of the tensor rate that a loop without stalls reaches
+  /// Wait, fence, issue, drain, promote: what a warpgroup's block of k takes beyond its wgmma ...
+  double block_latency_clk = 264;
+  double early_wait_clk = 202;         ///< ... with the next stage awaited under the running wgmma
+  double stream_latency_clk = 473;     ///< ... in the stream skeleton
+  double latency_clock_share = 0.894;  ///< SM clock of a loop that waits, of the highest
+  double odd_width_share = 0.15;     ///< lost in the loop when scales of B change within 32 columns
+  double l2_rate_share = 1.5;        ///< L2-to-SM rate reached, of DeviceSpec's
+  double load_round_trip_us = 1.61;  ///< a slot's release to the arrival of its next operands
+  double hbm_tail_share = 0.244;     ///< bandwidth lost to the idle slots of the last step
+  double staging_bytes_per_ns = 55.6;       ///< D through registers, staging and TMA store, per SM
+  double staging_wait_us = 0.125;           ///< until a staging buffer has been read by its store
+  double third_warpgroup_hides = 0.262;     ///< share of an epilogue that two more warpgroups cover
+  double stream_tail_us = 0.566;            ///< last loads to last stores
+  double stream_store_bytes_per_ns = 22.2;  ///< D of one CTA by 16-byte stores
+  double warpgroup_reduce_us = 0.295;       ///< adding the sums of warpgroups
+  double cluster_reduce_us = 1.73;          ///< adding the sums of the CTAs of a cluster
+};
+
+/// Calls visit(name, value) for every coefficient, const or not, in declaration order.
+template <typename Coefficients, typename Visit>
+void for_each_coefficient(Coefficients& c, Visit&& visit) {
+  visit("launch_us", c.launch_us);
+  visit("fill_us", c.fill_us);
+  visit("hbm_ramp_us", c.hbm_ramp_us);
+  visit("norm", c.norm);
+  visit("tensor_efficiency", c.tensor_efficiency);
+  visit("block_latency_clk", c.block_latency_clk);
+  visit("early_wait_clk", c.early_wait_clk);
+  visit("stream_latency_clk", c.stream_latency_clk);
+  visit("latency_clock_share", c.latency_clock_share);
+  visit("odd_width_share", c.odd_width_share);
+  visit("l2_rate_share", c.l2_rate_share);
+  visit("load_round_trip_us", c.load_round_trip_us);
+  visit("hbm_tail_share", c.hbm_tail_share);
+  visit("staging_bytes_per_ns", c.staging_bytes_per_ns);
+  visit("staging_wait_us", c.staging_wait_us);
+  visit("third_warpgroup_hides", c.third_warpgroup_hides);
+  visit("stream_tail_us", c.stream_tail_us);
+  visit("stream_store_bytes_per_ns", c.stream_store_bytes_per_ns);
+  visit("warpgroup_reduce_us", c.warpgroup_reduce_us);
+  visit("cluster_reduce_us", c.cluster_reduce_us);
+}
+
+/// The parts of a cost, in microseconds.
+struct GemmCost {
+  double start_us = 0;     ///< launch and fill
+  double tensor_us = 0;    ///< tensor cores, padding included
+  double latency_us = 0;   ///< one warpgroup's serial chain over its blocks of k
+  double ring_us = 0;      ///< blocks of k over slots, at the latency of loads
+  double l2_us = 0;        ///< bytes into the busiest SM
+  double hbm_us = 0;       ///< bytes from and to memory, write-backs of dirty lines included
+  double epilogue_us = 0;  ///< what no main loop hides
+  double total_us = 0;
+  std::int64_t tiles = 0;  ///< tiles of D, those of pairs that lie outside it included
+  std::int64_t steps = 0;  ///< tiles of the busiest CTA
+  int band_tiles = 1;      ///< tiles along m walked together (device/gemm/schedule.hpp)
+};
+
+/// `launch` must come from launch_shape for these sizes; `sms` = the budget of the call.
+GemmCost gemm_cost(const GemmConfig& config, const device::gemm::Sizes& sizes,
+                   const device::gemm::LaunchShape& launch, int sms, const DeviceSpec& device,
+                   const GemmCostCoefficients& coefficients);
+
+/// "tensor", "latency", "ring", "l2" or "hbm": the largest part of the main loop.
+const char* bound_by(const GemmCost& cost);
+
+/// Tiles along m to walk together so that the rows and columns in flight are fewest.
+int band_tiles_of(const GemmConfig& config, std::int64_t units_m, std::int64_t clusters);
+
+}  // namespace fathom::plan

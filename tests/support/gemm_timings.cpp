@@ -1,0 +1,79 @@
+// Reading timings, and the regret of the cost model on them. Test support.
+#include "support/gemm_timings.hpp"
+
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <tuple>
+
+namespace fathom::testing {
+namespace {
+
+plan::GemmProblem problem_of(const GemmTiming& row) {
+  plan::GemmProblem p;
+  p.m = row.m;
+  p.n = row.n;
+  p.k = row.k;
+  const plan::GemmConfig config = plan::find_gemm_config(row.tag).value();
+  p.out = config.output == device::gemm::Output::kFp32 ? DType::kFp32 : DType::kBf16;
+  if (config.scale_b == device::gemm::ScaleB::k1x128) p.scale_b_block = plan::ScaleBBlock::k1x128;
+  p.config = row.tag;
+  return p;
+}
+
+}  // namespace
+
+GemmTimings read_gemm_timings(const std::string& path) try {
+  std::ifstream file(path);
+  if (!file) throw std::runtime_error("cannot be opened");
+  const nlohmann::json json = nlohmann::json::parse(file);
+  GemmTimings timings;
+  const std::string device = json.at("device");
+  const auto spec = plan::find_device(device);
+  if (!spec) throw std::runtime_error("device " + device + " is not known");
+  timings.device = *spec;
+  for (const auto& row : json.at("timings")) {
+    timings.rows.push_back({row.at("m"), row.at("n"), row.at("k"), row.at("config"), row.at("us")});
+    if (!plan::find_gemm_config(timings.rows.back().tag))
+      throw std::runtime_error("config " + timings.rows.back().tag + " is not in the closed set");
+  }
+  return timings;
+} catch (const std::exception& error) {
+  throw std::runtime_error(path + ": " + error.what());
+}
+
+double modelled_us(const GemmTiming& row, const plan::DeviceSpec& device,
+                   const plan::GemmCostCoefficients& coefficients) {
+  const plan::GemmProblem problem = problem_of(row);
+  const plan::GemmConfig config = plan::find_gemm_config(row.tag).value();
+  if (!plan::why_not(config, problem, device).empty()) return 0;
+  return plan::price_gemm(config, problem, device, coefficients).cost.total_us;
+}
+
+std::vector<GemmRegret> gemm_regrets(const GemmTimings& timings,
+                                     const plan::GemmCostCoefficients& coefficients) {
+  struct Entry {
+    GemmRegret regret;
+    double modelled = 0;
+  };
+  std::map<std::tuple<std::int64_t, std::int64_t, std::int64_t>, Entry> problems;
+  for (const GemmTiming& row : timings.rows) {
+    const double modelled = modelled_us(row, timings.device, coefficients);
+    auto [it, first] = problems.try_emplace({row.m, row.n, row.k}, Entry{{row, row, 0}, modelled});
+    Entry& entry = it->second;
+    if (modelled < entry.modelled) {
+      entry.modelled = modelled;
+      entry.regret.chosen = row;
+    }
+    if (row.us < entry.regret.best.us) entry.regret.best = row;
+  }
+  std::vector<GemmRegret> regrets;
+  for (auto& [key, entry] : problems) {
+    entry.regret.regret = entry.regret.chosen.us / entry.regret.best.us - 1;
+    regrets.push_back(entry.regret);
+  }
+  return regrets;
+}
+
+}  // namespace fathom::testing

@@ -1,0 +1,40 @@
+// Measured GEMM kernels (tests/data/gemm_timings.json and files like it) against the planner's cost
+// model. Test support, shared with bench/fit_gemm_cost.cpp.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "plan/gemm_planner.hpp"
+
+namespace fathom::testing {
+
+struct GemmTiming {
+  std::int64_t m = 0, n = 0, k = 0;
+  std::string tag;
+  double us = 0;
+};
+
+struct GemmTimings {
+  plan::DeviceSpec device;
+  std::vector<GemmTiming> rows;  ///< in the order of the file
+};
+
+/// {"device": "h200", "timings": [{"m", "n", "k", "config", "us"}, ...]}. Throws std::runtime_error
+/// with path and reason.
+GemmTimings read_gemm_timings(const std::string& path);
+
+/// What the model says of a row, in us; 0 when the config is not one that could run.
+double modelled_us(const GemmTiming& row, const plan::DeviceSpec& device,
+                   const plan::GemmCostCoefficients& coefficients);
+
+/// What choosing by the model costs on one problem, among the configs measured for it.
+struct GemmRegret {
+  GemmTiming chosen, best;
+  double regret = 0;  ///< chosen.us / best.us - 1
+};
+std::vector<GemmRegret> gemm_regrets(const GemmTimings& timings,
+                                     const plan::GemmCostCoefficients& coefficients);
+
+}  // namespace fathom::testing

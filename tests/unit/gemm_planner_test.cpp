@@ -1,0 +1,296 @@
+// The planner's decisions: pinned where they are known, lawful everywhere. No GPU.
+#include "plan/gemm_planner.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "gemm/smem.hpp"
+#include "support/gemm_problems.hpp"
+
+#include <fathom/error.hpp>
+
+namespace fathom::plan {
+namespace {
+
+using fathom::testing::dense_problem;
+using ::testing::HasSubstr;
+
+DeviceSpec h200() {
+  return find_device("h200").value();
+}
+
+/// Invented chips, so that no count is an H200's by accident.
+DeviceSpec chip_of(int num_sms) {
+  DeviceSpec d = h200();
+  d.name = "chip";
+  d.num_sms = num_sms;
+  d.resident_ctas_by_cluster = {};
+  return d;
+}
+
+std::string tag_for(std::int64_t m, std::int64_t n, std::int64_t k) {
+  return gemm_tag(plan_gemm(dense_problem(m, n, k), h200()).config);
+}
+
+const GemmCandidate& candidate(const GemmPlan& plan, const std::string& tag) {
+  for (const GemmCandidate& c : plan.candidates)
+    if (gemm_tag(c.config) == tag) return c;
+  throw std::runtime_error(tag + " is no candidate");
+}
+
+// The decisions at the shapes of the published table. They follow measurements
+// (tests/data/gemm_timings.json): a change here is a change of speed and needs new ones.
+TEST(GemmPlanner, PinsTheTrainingShapes) {
+  EXPECT_EQ(tag_for(4096, 7168, 16384), "256x128_w2_s4_cn2_bf16");
+  EXPECT_EQ(tag_for(4096, 4096, 7168), "256x128_w2_s4_cn2_bf16");
+  EXPECT_EQ(tag_for(4096, 7168, 2048), "256x128_w2_s4_cn2_bf16");
+  EXPECT_EQ(tag_for(4096, 24576, 1536), "192x128_w3_s4_cn2_d2_bf16");
+  EXPECT_EQ(tag_for(4096, 32768, 512), "192x128_w3_s4_cn2_d2_bf16");
+  EXPECT_EQ(tag_for(4096, 2112, 7168), "192x128_w3_s4_cn2_d2_bf16");
+}
+
+TEST(GemmPlanner, PinsTheDecodeShapes) {
+  EXPECT_EQ(tag_for(64, 2112, 7168), "stream_64x56_w2_s10_x3_k32_bf16");
+  EXPECT_EQ(tag_for(64, 24576, 1536), "stream_64x64_w1_s4_o3_k16_bf16");
+  EXPECT_EQ(tag_for(64, 7168, 16384), "stream_64x56_w2_s10_k128_bf16");
+  EXPECT_EQ(tag_for(64, 4096, 7168), "stream_64x32_w2_s16_k64_bf16");
+  EXPECT_EQ(tag_for(128, 2112, 7168), "stream_128x72_w2_s6_x4_k32_bf16");
+  EXPECT_EQ(tag_for(128, 24576, 1536), "stream_128x192_w2_s5_k16_bf16");
+  EXPECT_EQ(tag_for(128, 7168, 16384), "stream_128x112_w2_s4_x2_k64_bf16");
+  EXPECT_EQ(tag_for(128, 4096, 7168), "stream_128x64_w4_s6_x2_k32_bf16");
+}
+
+TEST(GemmPlanner, CountsTheTilesOfTheTextbookCase) {
+  const GemmPlan plan = plan_gemm(dense_problem(256, 7168, 7168), h200());
+  EXPECT_EQ(candidate(plan, "128x128_w2_s5_d2_bf16").cost.tiles, 112);
+  EXPECT_EQ(candidate(plan, "128x112_w2_s6_d7_bf16").cost.tiles, 128);
+  EXPECT_EQ(candidate(plan, "128x112_w2_s6_d7_bf16").cost.steps, 1);
+}
+
+TEST(GemmPlanner, CountsStepsByTheClustersThatFit) {
+  // 38 tiles of 3 CTAs: 114 CTAs, where 117 in clusters of 3 are resident at once.
+  const GemmPlan plan = plan_gemm(dense_problem(64, 2112, 7168), h200());
+  const GemmCandidate& split = candidate(plan, "stream_64x56_w2_s10_x3_k32_bf16");
+  EXPECT_EQ(split.launch.grid, 114);
+  EXPECT_EQ(split.launch.cluster, 3);
+  EXPECT_EQ(split.cost.steps, 1);
+  // 32 clusters of 4 where 30 fit: two steps, not a second wave of launches.
+  const GemmPlan wide = plan_gemm(dense_problem(64, 64 * 32, 7168), h200());
+  const GemmCandidate& four = candidate(wide, "stream_64x64_w2_s10_x4_k32_bf16");
+  EXPECT_EQ(four.launch.grid, 120);
+  EXPECT_EQ(four.cost.steps, 2);
+}
+
+/// What every plan must obey, whatever the problem.
+void expect_lawful(const GemmProblem& problem, const DeviceSpec& device) {
+  const GemmPlan plan = plan_gemm(problem, device);
+  const int sms = problem.max_sms > 0 ? std::min(problem.max_sms, device.num_sms) : device.num_sms;
+  SCOPED_TRACE(::testing::Message()
+               << "m " << problem.m << " n " << problem.n << " k " << problem.k << " sms " << sms
+               << " of " << device.num_sms << ": " << why_text(plan));
+  ASSERT_FALSE(plan.candidates.empty());
+  EXPECT_EQ(plan.config, plan.candidates.front().config);
+  const device::gemm::Sizes sizes = sizes_of(problem);
+  double previous = 0;
+  for (const GemmCandidate& c : plan.candidates) {
+    ASSERT_EQ(device::gemm::why_illegal(c.config), nullptr);
+    ASSERT_EQ(device::gemm::why_unfit(c.config, sizes), nullptr);
+    ASSERT_TRUE(find_gemm_config(gemm_tag(c.config)).has_value()) << "outside the closed set";
+    ASSERT_GE(c.launch.grid, 1);
+    ASSERT_EQ(c.launch.grid % c.launch.cluster, 0);
+    ASSERT_EQ(c.launch.cluster, c.config.cluster_size());
+    ASSERT_LE(c.launch.grid, sms < device.num_sms ? sms : sms * c.config.ctas_per_sm)
+        << gemm_tag(c.config);
+    ASSERT_EQ(c.launch.block, c.config.num_threads());
+    ASSERT_LE(c.launch.smem_bytes, device.smem_bytes_per_cta);
+    // The steps of the busiest cluster cover all tiles.
+    ASSERT_GE(c.cost.steps * c.launch.grid / c.config.split_k, c.cost.tiles) << gemm_tag(c.config);
+    ASSERT_GE(c.cost.tiles * c.config.block_m * c.config.block_n, problem.m * problem.n);
+    if (problem.batch_invariant) {
+      ASSERT_EQ(c.config.k_parts(), 1) << gemm_tag(c.config);
+    }
+    for (const double part : {c.cost.start_us, c.cost.tensor_us, c.cost.latency_us, c.cost.ring_us,
+                              c.cost.l2_us, c.cost.hbm_us, c.cost.epilogue_us})
+      ASSERT_TRUE(std::isfinite(part) && part > 0) << gemm_tag(c.config);
+    ASSERT_GE(c.cost.total_us, previous - 1e-3) << "candidates are not sorted";
+    previous = c.cost.total_us;
+  }
+}
+
+TEST(GemmPlanner, IsLawfulOverThousandsOfProblems) {
+  constexpr unsigned kSeed = 20261121;
+  SCOPED_TRACE(::testing::Message() << "seed " << kSeed);
+  std::mt19937_64 random(kSeed);
+  // Log-uniform: as many problems under 64 as between 64 and 4096.
+  const auto extent = [&random](double most) {
+    return static_cast<std::int64_t>(
+        std::exp(std::uniform_real_distribution<>(0, std::log(most))(random)));
+  };
+  for (int i = 0; i < 3000 && !::testing::Test::HasFailure(); ++i) {
+    GemmProblem p = dense_problem(extent(70000), extent(70000), extent(200000));
+    p.out = i % 3 == 0 ? DType::kFp32 : DType::kBf16;
+    p.scale_b_block = i % 5 == 0 ? ScaleBBlock::k1x128 : ScaleBBlock::k128x128;
+    p.batch_invariant = i % 4 == 0;
+    const int sms = static_cast<int>(extent(160));
+    if (i % 2 == 0) p.max_sms = sms;
+    expect_lawful(p, i % 7 == 0 ? chip_of(sms) : known_devices()[static_cast<std::size_t>(i) % 5]);
+  }
+}
+
+TEST(GemmPlanner, ServesEverySmCount) {
+  for (int sms = 1; sms <= 132; ++sms) {
+    GemmProblem p = dense_problem(300, 2112, 7168);
+    p.max_sms = sms;
+    expect_lawful(p, h200());
+    expect_lawful(dense_problem(300, 2112, 7168), chip_of(sms));
+  }
+}
+
+TEST(GemmPlanner, MoreSmsNeverCostMore) {
+  // Without a power cap: under one, SMs that add no step still take clock from the others.
+  DeviceSpec device = h200();
+  device.capped_clock_ghz = device.max_clock_ghz;
+  for (const auto& [m, n, k] : std::vector<std::array<std::int64_t, 3>>{
+           {1, 7168, 2048}, {64, 2112, 7168}, {4096, 7168, 16384}, {1000, 576, 1152}}) {
+    double previous = INFINITY;
+    for (int sms = 1; sms <= 131; sms += 2) {
+      GemmProblem p = dense_problem(m, n, k);
+      p.max_sms = sms;
+      const double now = plan_gemm(p, device).chosen().cost.total_us;
+      // 2 %: two SMs more may add a second band of reads or share the L2 rate among more.
+      EXPECT_LE(now, previous * 1.02)
+          << "m " << m << " n " << n << " k " << k << " at " << sms << " SMs";
+      previous = std::min(previous, now);
+    }
+  }
+}
+
+TEST(GemmPlanner, LargerProblemsCostMore) {
+  for (const std::int64_t size : {64, 512, 4096}) {
+    const double base = plan_gemm(dense_problem(size, 4096, 4096), h200()).chosen().cost.total_us;
+    EXPECT_LT(base, plan_gemm(dense_problem(2 * size, 8192, 8192), h200()).chosen().cost.total_us);
+  }
+}
+
+TEST(GemmPlanner, SamePlanSameText) {
+  const GemmProblem p = dense_problem(64, 7168, 2048);
+  const std::string text = plan_json(plan_gemm(p, h200()));
+  EXPECT_EQ(text, plan_json(plan_gemm(p, h200())));
+  EXPECT_EQ(plan_table(plan_gemm(p, h200())), plan_table(plan_gemm(p, h200())));
+}
+
+TEST(GemmPlanner, JsonNamesConfigLaunchCandidatesAndReason) {
+  const GemmPlan plan = plan_gemm(dense_problem(64, 7168, 2048), h200());
+  const auto json = nlohmann::json::parse(plan_json(plan));
+  const auto& config = json.at("config");
+  EXPECT_EQ(config.at("tag"), gemm_tag(plan.config));
+  EXPECT_EQ(config.at("kernel"), "fp8_gemm_" + gemm_tag(plan.config));
+  EXPECT_EQ(config.at("swap_ab"), false);
+  for (const char* field :
+       {"block_m", "block_n", "num_stages", "cluster_m", "cluster_n", "split_k"})
+    EXPECT_TRUE(config.at(field).is_number_integer()) << field;
+  const auto& launch = json.at("launch");
+  EXPECT_EQ(launch.at("grid"), plan.launch.grid);
+  EXPECT_EQ(launch.at("block"), plan.launch.block);
+  EXPECT_EQ(launch.at("cluster"), plan.launch.cluster);
+  EXPECT_EQ(launch.at("smem_bytes"), device::gemm::plan_smem(plan.config).total_bytes);
+  ASSERT_EQ(json.at("candidates").size(), plan.candidates.size());
+  EXPECT_EQ(json.at("candidates")[0].at("tag"), gemm_tag(plan.config));
+  EXPECT_GT(json.at("candidates")[0].at("cost_us"), 0);
+  EXPECT_GT(json.at("candidates")[0].at("cost").at("hbm_us"), 0);
+  EXPECT_THAT(json.at("why").get<std::string>(), HasSubstr(gemm_tag(plan.config)));
+}
+
+TEST(GemmPlanner, BatchInvariantIsTheSameArithmeticForEveryM) {
+  for (const std::int64_t m : {1, 64, 65, 128, 4096}) {
+    GemmProblem p = dense_problem(m, 2112, 7168);
+    p.batch_invariant = true;
+    EXPECT_EQ(plan_gemm(p, h200()).config.k_parts(), 1) << m;
+  }
+  EXPECT_GT(plan_gemm(dense_problem(1, 2112, 7168), h200()).config.k_parts(), 1)
+      << "without the flag a split is faster here, or this test shows nothing";
+}
+
+TEST(GemmPlanner, OutputAndScalesSelectTheirKernels) {
+  GemmProblem p = dense_problem(4096, 7168, 2048);
+  p.out = DType::kFp32;
+  p.accumulate = true;
+  EXPECT_EQ(plan_gemm(p, h200()).config.output, device::gemm::Output::kFp32);
+  p.scale_b_block = ScaleBBlock::k1x128;
+  EXPECT_EQ(plan_gemm(p, h200()).config.scale_b, device::gemm::ScaleB::k1x128);
+}
+
+TEST(GemmPlanner, ForcedConfigRunsAndSaysSo) {
+  GemmProblem p = dense_problem(4096, 7168, 2048);
+  p.config = "128x64_w2_s8_bf16";
+  const GemmPlan plan = plan_gemm(p, h200());
+  EXPECT_EQ(gemm_tag(plan.config), p.config);
+  EXPECT_TRUE(plan.forced);
+  EXPECT_THAT(why_text(plan), HasSubstr("forced, the model prefers 256x128"));
+  p.config += "_bounded";
+  EXPECT_TRUE(plan_gemm(p, h200()).config.bounded_waits);
+}
+
+TEST(GemmPlanner, EveryConfigCanBeForcedOnSomeProblem) {
+  for (const GemmConfig& config : gemm_configs()) {
+    GemmProblem p = dense_problem(100, 1000, 1000);
+    p.config = gemm_tag(config);
+    p.out = config.output == device::gemm::Output::kFp32 ? DType::kFp32 : DType::kBf16;
+    if (config.scale_b == device::gemm::ScaleB::k1x128) p.scale_b_block = ScaleBBlock::k1x128;
+    EXPECT_EQ(plan_gemm(p, h200()).config, config) << p.config;
+  }
+}
+
+std::string refusal(const GemmProblem& problem, const DeviceSpec& device, ErrorCode code) {
+  try {
+    plan_gemm(problem, device);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), code) << error.what();
+    return error.what();
+  }
+  return "not refused";
+}
+
+TEST(GemmPlanner, RefusesForcedConfigsWithTheReason) {
+  GemmProblem p = dense_problem(64, 2112, 7168);
+  p.config = "129x128";
+  EXPECT_THAT(refusal(p, h200(), ErrorCode::kInvalidArgument), HasSubstr("none of the"));
+  p.config = "stream_64x56_w2_s10_x3_k32_fp32";
+  EXPECT_THAT(refusal(p, h200(), ErrorCode::kUnsupported), HasSubstr("it writes fp32, d is bf16"));
+  p.config = "stream_64x56_w2_s10_x3_k32_bf16";
+  p.batch_invariant = true;
+  EXPECT_THAT(refusal(p, h200(), ErrorCode::kUnsupported), HasSubstr("batch_invariant forbids"));
+  p.batch_invariant = false;
+  p.max_sms = 2;
+  EXPECT_THAT(refusal(p, h200(), ErrorCode::kUnsupported),
+              HasSubstr("clusters take 3 SMs, the budget is 2"));
+  p.max_sms = 0;
+  p.k = 128 * 97;
+  EXPECT_THAT(refusal(p, h200(), ErrorCode::kUnsupported), HasSubstr("scale table"));
+}
+
+TEST(GemmPlanner, RefusesGroupedProblemsAndForeignOutputs) {
+  GemmProblem p = dense_problem(64, 2112, 7168);
+  p.form = Groups::Form::kMasked;
+  EXPECT_THAT(refusal(p, h200(), ErrorCode::kUnsupported), HasSubstr("grouped"));
+  p.form = Groups::Form::kNone;
+  p.out = DType::kFp16;
+  EXPECT_THAT(refusal(p, h200(), ErrorCode::kUnsupported), HasSubstr("fp16"));
+}
+
+TEST(GemmPlanner, NothingToMultiplyLaunchesNothing) {
+  for (const auto& p :
+       {dense_problem(0, 64, 64), dense_problem(64, 0, 64), dense_problem(64, 64, 0)}) {
+    const GemmPlan plan = plan_gemm(p, h200());
+    EXPECT_FALSE(plan.launches());
+    EXPECT_THAT(why_text(plan), HasSubstr("nothing to multiply"));
+  }
+}
+
+}  // namespace
+}  // namespace fathom::plan
