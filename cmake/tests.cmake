@@ -39,6 +39,6 @@ if(FATHOM_UNIT_TESTS)
 endif()
 
 # Refits the planner's cost model to measured kernels; built on request: ninja fit_gemm_cost
-add_executable(fit_gemm_cost EXCLUDE_FROM_ALL bench/fit_gemm_cost.cpp tests/support/gemm_timings.cpp)
+add_executable(fit_gemm_cost EXCLUDE_FROM_ALL tests/fit/gemm_cost.cpp tests/support/gemm_timings.cpp)
 target_include_directories(fit_gemm_cost PRIVATE tests)
 target_link_libraries(fit_gemm_cost PRIVATE fathom_objects fathom_warnings)

@@ -19,7 +19,7 @@
 namespace fathom::plan {
 
 /// The numbers that measurements set; those of the machine stand in DeviceSpec. Fitted by
-/// bench/fit_gemm_cost.cpp on the timings in tests/data/gemm_timings.json.
+/// tests/fit/gemm_cost.cpp on the timings in tests/data/gemm_timings.json.
 struct GemmCostCoefficients {
   double launch_us = 0.57;    ///< an empty kernel; alone 0.61 to 0.67
   double fill_us = 0.81;      ///< first instruction to first operands

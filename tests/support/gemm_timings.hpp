@@ -1,5 +1,5 @@
 // Measured GEMM kernels (tests/data/gemm_timings.json and files like it) against the planner's cost
-// model. Test support, shared with bench/fit_gemm_cost.cpp.
+// model. Test support, shared with tests/fit/gemm_cost.cpp.
 #pragma once
 
 #include <cstdint>
