@@ -23,9 +23,9 @@ FORBIDDEN_HEADERS = (
 
 # Text that may stand in one place only: pattern, where it is looked for, where it may stand, the reason.
 CONFINED = (
-    (re.compile(r"\b(asm|__asm__)\b"), "device/", "device/ptx/", "asm stands in device/ptx only"),
-    (re.compile(r"\b__(cvta_generic_to_shared|nanosleep|shfl_\w+|syncwarp|syncthreads)\b"), "device/", "device/ptx/",
-     "instructions are reached through device/ptx only, so that an emulator can stand in for it"),
+    # asm, the compiler's builtins (all but its marks for functions and parameters), shared memory, thread numbers.
+    (re.compile(r"\b(asm|__(?!(device|host|grid_constant|forceinline)__)\w+|threadIdx|blockIdx|blockDim|gridDim)\b"),
+     "device/", "device/ptx/", "the hardware is reached through device/ptx only, so that an emulator can stand in for it"),
 )
 
 ALLOWED_SUFFIXES = {"include/": (".hpp", ".h"), "src/": (".hpp", ".cpp"), "cli/": (".hpp", ".cpp"), "device/": (".hpp", ".cuh")}

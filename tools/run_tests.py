@@ -191,7 +191,9 @@ def run_suite(suite, build, out, scale):
         return [Result(f"{suite.name}/(suite)", "skipped", "the Python packages of .venv are not installed")]
     places = {"build": str(build), "python": str(ROOT / ".venv/bin/python"), "root": str(ROOT)}
     command = [word.format(**places) for word in suite.command]
-    env = os.environ | {name: value.format(**places) for name, value in suite.env.items()}
+    # NVRTC from the wheels in .venv is found by this name, as for anybody who has activated an environment.
+    of_python = {"VIRTUAL_ENV": str(ROOT / ".venv")} if (ROOT / ".venv").exists() else {}
+    env = os.environ | of_python | {name: value.format(**places) for name, value in suite.env.items()}
     run = {"gtest": run_gtest, "pytest": run_pytest, "command": run_command}[suite.kind]
     results = run(suite, command, env, out, int(suite.timeout_s * scale))
     if not results:

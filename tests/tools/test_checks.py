@@ -67,6 +67,8 @@ def test_a_tree_that_follows_the_table_passes(tree):
     ("device/base/bad.hpp", '#include "gemm/config.hpp"'),
     ("device/gemm/bad.cuh", 'asm volatile("bar.sync 0;");'),
     ("device/gemm/bad.cuh", "  __syncthreads();"),
+    ("device/gemm/bad.cuh", "  extern __shared__ char smem[];"),
+    ("device/gemm/bad.cuh", "  int lane = threadIdx.x % 32;"),
     ("device/gemm/bad.cpp", ""),
     ("src/brand_new/bad.cpp", ""),
     ("examples/bad.cpp", '#include "cpu/gemm.hpp"'),
@@ -78,7 +80,7 @@ def test_a_planted_violation_is_caught(tree, path, line):
 
 
 def test_comments_may_speak_of_asm(tree):
-    assert layer_problems(tree({"device/gemm/good.cuh": "// no asm here: it stands in ptx/\n/* __syncthreads() */\n"})) == []
+    assert layer_problems(tree({"device/gemm/good.cuh": "// no asm here: it stands in ptx/\n/* __syncthreads() */\n__device__ int f();\n"})) == []
 
 
 def tree_problems(root):
