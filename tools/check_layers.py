@@ -24,7 +24,7 @@ FORBIDDEN_HEADERS = (
 # Text that may stand in one place only: pattern, where it is looked for, where it may stand, the reason.
 CONFINED = (
     # asm, the compiler's builtins (all but its marks for functions and parameters), shared memory, thread numbers.
-    (re.compile(r"\b(asm|__(?!(device|host|grid_constant|forceinline)__)\w+|threadIdx|blockIdx|blockDim|gridDim)\b"),
+    (re.compile(r"\b(asm|__(?!(device|host|grid_constant|forceinline)__)[a-z]\w*|threadIdx|blockIdx|blockDim|gridDim)\b"),
      "device/", "device/ptx/", "the hardware is reached through device/ptx only, so that an emulator can stand in for it"),
 )
 
