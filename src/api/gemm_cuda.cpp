@@ -1,26 +1,199 @@
-// The CUDA backend of gemm and grouped_gemm. Front end.
-#include "api/gemm_backend.hpp"
+// The CUDA backend of gemm and grouped_gemm: plan for the tensors' device, bind, launch. Front end.
+#include "api/gemm_cuda.hpp"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <utility>
+
+#include "api/cuda_runtime.hpp"
 #include "api/gemm_check.hpp"
+#include "cuda/device.hpp"
+#include "cuda/memory.hpp"
+#include "cuda/tensor_map.hpp"
 
 namespace fathom::api {
 namespace {
 
-class CudaGemmBackend final : public GemmBackend {
+namespace kernel = device::gemm;
+
+plan::DeviceSpec device_spec(const cuda::DeviceInfo& info) {
+  return plan::device_from({.name = info.name,
+                            .num_sms = info.num_sms,
+                            .l2_bytes = info.l2_bytes,
+                            .smem_bytes_per_cta = info.shared_bytes_per_block,
+                            .max_clock_khz = info.clock_khz});
+}
+
+void require_dense(const plan::GemmProblem& problem) {
+  if (!problem.grouped()) return;
+  throw Error(ErrorCode::kUnsupported,
+              fmt::format("{}: the operands lie on a GPU; the kernels compute the dense product "
+                          "only; call gemm for "
+                          "each group, or copy the operands to the host and use the CPU backend",
+                          operation_name(problem.form)));
+}
+
+void require_addresses(const GemmCall& call, const cuda::Device& device) {
+  const std::pair<const TensorView&, const char*> views[] = {{call.operands.a, "a"},
+                                                             {call.operands.scale_a, "scale_a"},
+                                                             {call.operands.b, "b"},
+                                                             {call.operands.scale_b, "scale_b"},
+                                                             {call.operands.d, "d"}};
+  for (const auto& [view, name] : views) {
+    // A tensor without elements may have any address.
+    if (view.shape[0] == 0 || view.shape[1] == 0) continue;
+    device.require_accessible(view.data,
+                              fmt::format("{}: {}", operation_name(call.problem.form), name));
+  }
+}
+
+cuda::abi::TensorMapDataType element_of(kernel::MapElement element) {
+  switch (element) {
+    case kernel::MapElement::kU8:
+      return cuda::abi::TensorMapDataType::kUint8;
+    case kernel::MapElement::kFp32:
+      return cuda::abi::TensorMapDataType::kFloat32;
+    case kernel::MapElement::kBf16:
+      return cuda::abi::TensorMapDataType::kBfloat16;
+  }
+  return cuda::abi::TensorMapDataType::kUint8;
+}
+
+cuda::abi::TensorMapSwizzle swizzle_of(kernel::MapSwizzle swizzle) {
+  switch (swizzle) {
+    case kernel::MapSwizzle::kNone:
+      return cuda::abi::TensorMapSwizzle::kNone;
+    case kernel::MapSwizzle::k32:
+      return cuda::abi::TensorMapSwizzle::k32;
+    case kernel::MapSwizzle::k64:
+      return cuda::abi::TensorMapSwizzle::k64;
+    case kernel::MapSwizzle::k128:
+      return cuda::abi::TensorMapSwizzle::k128;
+  }
+  return cuda::abi::TensorMapSwizzle::kNone;
+}
+
+void encode(const cuda::Driver& driver, const char* name, const kernel::TensorMapSpec& wanted,
+            const void* base, kernel::TensorMap& out) {
+  if (!wanted.used) return;
+  cuda::TensorMapSpec spec;
+  spec.name = name;
+  spec.type = element_of(wanted.element);
+  spec.base = base;
+  spec.rank = 2;
+  spec.dims = {wanted.dims[0], wanted.dims[1]};
+  spec.stride_bytes = {wanted.pitch_bytes};
+  spec.box = {wanted.box[0], wanted.box[1]};
+  spec.swizzle = swizzle_of(wanted.swizzle);
+  spec.promotion = wanted.promote_256b ? cuda::abi::TensorMapL2Promotion::k256
+                                       : cuda::abi::TensorMapL2Promotion::kNone;
+  cuda::abi::TensorMap encoded;
+  cuda::encode_tensor_map(driver, spec, &encoded);
+  static_assert(sizeof(encoded) == sizeof(out) &&
+                alignof(kernel::TensorMap) >= alignof(cuda::abi::TensorMap));
+  std::memcpy(&out, &encoded, sizeof(out));
+}
+
+kernel::Params bind_params(const cuda::Driver& driver, const GemmCall& call,
+                           const plan::GemmPlan& plan) {
+  const GemmOperands& operands = call.operands;
+  const kernel::Sizes sizes = plan::sizes_of(call.problem);
+  const kernel::Pointers pointers{static_cast<const float*>(operands.scale_a.data),
+                                  static_cast<const float*>(operands.scale_b.data),
+                                  operands.d.data};
+  kernel::Params params =
+      kernel::make_params(plan.config, sizes, pointers, call.problem.accumulate, plan.band_tiles);
+  const kernel::TensorMapSpecs maps = kernel::describe_tensor_maps(plan.config, sizes);
+  encode(driver, "a", maps.a, operands.a.data, params.a);
+  encode(driver, "b", maps.b, operands.b.data, params.b);
+  if (params.scales_of_a.by_tma != 0) {
+    encode(driver, "scale_a", maps.scale_a, operands.scale_a.data, params.scale_a);
+  }
+  if (params.scales_of_b.by_tma != 0) {
+    encode(driver, "scale_b", maps.scale_b, operands.scale_b.data, params.scale_b);
+  }
+  encode(driver, "d", maps.d, operands.d.data, params.d);
+  return params;
+}
+
+unsigned extent(std::int32_t value) {
+  return static_cast<unsigned>(value);
+}
+
+class BoundCudaGemm final : public BoundGemm {
  public:
-  void check(const GemmCall& call) const override {
-    throw Error(ErrorCode::kUnsupported, std::string(operation_name(call.problem.form)) +
-                                             ": a is on " + to_string(call.operands.a.device) +
-                                             "; this build has no GPU kernels: copy the tensors to "
-                                             "the host and use the CPU backend");
+  explicit BoundCudaGemm(GemmCall call)
+      : call_(std::move(call)),
+        gemm_(bind_cuda_gemm(call_)),
+        tag_(plan::gemm_tag(gemm_.plan.config)) {}
+
+  void launch(void* stream) const override {
+    const auto handle = static_cast<cuda::abi::Stream>(stream);
+    if (gemm_.work == CudaGemmWork::kKernel) {
+      // The driver reads the parameters before it returns and writes nothing.
+      void* params[] = {const_cast<kernel::Params*>(&gemm_.params)};
+      cuda::launch(gemm_.function, gemm_.shape, handle, params);
+    } else if (gemm_.work == CudaGemmWork::kZero) {
+      const plan::MatrixLayout& d = call_.problem.d;
+      const std::int64_t element = size_of(call_.problem.out);
+      cuda::set_zero(*gemm_.device, call_.operands.d.data, d.rows, d.cols * element,
+                     d.row_stride * element, handle);
+    }
   }
 
+  const std::string& config() const override { return tag_; }
+  std::string plan_json() const override { return plan::plan_json(gemm_.plan); }
+
+ private:
+  GemmCall call_;
+  CudaGemm gemm_;
+  std::string tag_;
+};
+
+class CudaGemmBackend final : public GemmBackend {
+ public:
+  void check(const GemmCall& call) const override { plan_cuda_gemm(call); }
+
   std::unique_ptr<const BoundGemm> bind(GemmCall call) const override {
-    check(call);
-    return nullptr;
+    return std::make_unique<BoundCudaGemm>(std::move(call));
   }
 };
 
 }  // namespace
+
+CudaGemm plan_cuda_gemm(const GemmCall& call) {
+  require_dense(call.problem);
+  const cuda::Device& device =
+      cuda_runtime(call.context).driver.device(call.operands.a.device.index);
+  device.require_hopper();
+  CudaGemm gemm;
+  gemm.device = &device;
+  gemm.plan = plan::plan_gemm(call.problem, device_spec(device.info()));
+  require_addresses(call, device);
+  const plan::GemmProblem& problem = call.problem;
+  if (gemm.plan.launches()) {
+    gemm.work = CudaGemmWork::kKernel;
+  } else if (problem.m > 0 && problem.n > 0 && !problem.accumulate) {
+    gemm.work = CudaGemmWork::kZero;
+  }
+  return gemm;
+}
+
+CudaGemm bind_cuda_gemm(const GemmCall& call) {
+  CudaGemm gemm = plan_cuda_gemm(call);
+  if (gemm.work != CudaGemmWork::kKernel) return gemm;
+  const plan::GemmPlan& plan = gemm.plan;
+  gemm.function = load_kernel(call.context, *gemm.device, plan::gemm_kernel_name(plan.config),
+                              plan::gemm_source(plan.config), plan.launch.smem_bytes);
+  gemm.shape.grid.x = extent(plan.launch.grid);
+  gemm.shape.block.x = extent(plan.launch.block);
+  gemm.shape.cluster.x = extent(plan.launch.cluster);
+  gemm.shape.shared_bytes = plan.launch.smem_bytes;
+  gemm.shape.programmatic = call.options.programmatic_launch;
+  gemm.params = bind_params(gemm.device->driver(), call, plan);
+  return gemm;
+}
 
 const GemmBackend& cuda_gemm_backend() {
   static const CudaGemmBackend backend;

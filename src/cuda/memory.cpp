@@ -65,6 +65,16 @@ void Buffer::fill(unsigned char value, abi::Stream stream) {
                           "cuMemsetD8Async", "filling device memory");
 }
 
+void set_zero(const Device& device, void* data, std::int64_t rows, std::int64_t row_bytes,
+              std::int64_t pitch_bytes, abi::Stream stream) {
+  const ContextGuard guard(device);
+  device.driver().check(
+      device.driver().api().memset_d2d8_async(
+          reinterpret_cast<abi::DevicePointer>(data), static_cast<std::size_t>(pitch_bytes), 0,
+          static_cast<std::size_t>(row_bytes), static_cast<std::size_t>(rows), stream),
+      "cuMemsetD2D8Async", "setting a result to zero");
+}
+
 Stream::Stream(const Device& device) : device_(device) {
   const ContextGuard guard(device);
   device.driver().check(device.driver().api().stream_create(&handle_, abi::kStreamNonBlocking),

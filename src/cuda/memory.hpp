@@ -40,6 +40,11 @@ class Buffer {
   std::int64_t bytes_ = 0;
 };
 
+/// Sets `rows` rows of `row_bytes` bytes, `pitch_bytes` apart, to zero, ordered in `stream`.
+/// Allocates nothing, waits for nothing.
+void set_zero(const Device& device, void* data, std::int64_t rows, std::int64_t row_bytes,
+              std::int64_t pitch_bytes, abi::Stream stream);
+
 class Stream {
  public:
   explicit Stream(const Device& device);
