@@ -42,3 +42,11 @@ endif()
 add_executable(fit_gemm_cost EXCLUDE_FROM_ALL tests/fit/gemm_cost.cpp tests/support/gemm_timings.cpp)
 target_include_directories(fit_gemm_cost PRIVATE tests)
 target_link_libraries(fit_gemm_cost PRIVATE fathom_objects fathom_warnings)
+
+# Tests that need a Hopper GPU. Built with the rest so that they cannot rot; tools/device_check.sh runs them where there is
+# one. Whatever is not in every base system is linked in, so that the file runs on another machine than its builder.
+file(GLOB FATHOM_DEVICE_TESTS CONFIGURE_DEPENDS tests/device/*.cpp)
+add_executable(device_tests ${FATHOM_DEVICE_TESTS})
+target_include_directories(device_tests PRIVATE tests)
+target_link_libraries(device_tests PRIVATE fathom_objects GTest::gtest fathom_warnings)
+target_link_options(device_tests PRIVATE -static-libstdc++ -static-libgcc)
