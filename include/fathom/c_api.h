@@ -1,0 +1,298 @@
+/* Fathom for C, Rust, Python and whatever else calls C: the operations of gemm.hpp and quantize.hpp
+   over a stable ABI. Public layer; C99.
+
+   Conventions
+   - Every function that can fail returns a fathom_status; FATHOM_OK is 0.
+   fathom_last_error_message() then tells what was being done, what was got, what is needed and what
+   to try. Output arguments are written on success only.
+   - Handles are opaque. Each has a function that destroys it, which accepts NULL. They may be used
+   from any number of threads at once, but must not be used while or after they are destroyed.
+   - Structs that may grow start with struct_size: set it to sizeof the struct, and everything you
+   do not use to zero, which always means the default: fathom_gemm_args args = {.struct_size =
+   sizeof args}; A library that is newer than your header takes the members that you do not have as
+   zero; one that is older refuses members that it does not have, unless they are zero.
+   - Strings are UTF-8 and end with NUL. Sizes are int64_t, strides count elements, sizes of memory
+   are in bytes.
+   - No C++ exception leaves any function, and none may leave a callback.
+
+   ABI. FATHOM_ABI_VERSION grows only when something here changes its meaning or goes away;
+   additions leave it. Compare it with fathom_abi_version() when you load the library at run time.
+ */
+#ifndef FATHOM_C_API_H_
+#define FATHOM_C_API_H_
+
+#include <fathom/export.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FATHOM_ABI_VERSION 1
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Errors and versions */
+
+/* What a function returns. Python raises ValueError for FATHOM_INVALID_ARGUMENT,
+   NotImplementedError for FATHOM_UNSUPPORTED, RuntimeError for the rest. */
+typedef int32_t fathom_status;
+enum {
+  FATHOM_OK = 0,
+  FATHOM_INVALID_ARGUMENT =
+      1, /* shapes, types, strides, alignment, metadata: the caller can mend it */
+  FATHOM_UNSUPPORTED =
+      2, /* legal, but not on this device or build; the message carries the reason */
+  FATHOM_COMPILE_FAILED = 3, /* the run-time compiler refused the source or was not found */
+  FATHOM_DRIVER = 4,         /* a CUDA driver call failed */
+  FATHOM_CACHE = 5,          /* the kernel cache could not be used and nothing else would do */
+  FATHOM_IO = 6,             /* a file is missing, unwritable or full */
+  FATHOM_INTERNAL = 7, /* out of memory, or a defect of this library: please report the message */
+  FATHOM_NO_DEVICE = 8 /* no CUDA driver or no CUDA device on this machine */
+};
+
+/* "ok", "invalid_argument", "unsupported", ...; "unknown" for other values. Lives forever. */
+FATHOM_API const char* fathom_status_name(fathom_status status);
+
+/* The last failure on the calling thread. A call that succeeds leaves it as it is. The message
+   lives until the next call that fails on this thread; "" and FATHOM_OK before the first failure.
+ */
+FATHOM_API const char* fathom_last_error_message(void);
+FATHOM_API fathom_status fathom_last_error_status(void);
+
+/* FATHOM_ABI_VERSION as the library was built with it. */
+FATHOM_API int32_t fathom_abi_version(void);
+/* "1.2.3". Lives forever. */
+FATHOM_API const char* fathom_version(void);
+/* The commit the library was built from, with "-dirty" when the tree had changes; "unknown" outside
+ * git. */
+FATHOM_API const char* fathom_commit(void);
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Tensors */
+
+/* Values of fathom_tensor.dtype. */
+enum {
+  FATHOM_E4M3 =
+      1, /* FP8: 4 exponent and 3 mantissa bits, no infinity, NaN = S.1111.111, largest 448 */
+  FATHOM_BF16 = 2,
+  FATHOM_FP16 = 3,
+  FATHOM_FP32 = 4,
+  FATHOM_FP64 = 5,
+  FATHOM_INT32 = 6,
+  FATHOM_INT64 = 7
+};
+
+/* Values of fathom_tensor.device_type. */
+enum { FATHOM_CPU = 1, FATHOM_CUDA = 2 };
+
+#define FATHOM_MAX_RANK 4
+
+/* A strided view of memory that you own; nothing is copied. All zero = no tensor. This struct never
+ * changes. */
+typedef struct fathom_tensor {
+  void* data;                      /* may be NULL when the tensor has no elements */
+  int32_t dtype;                   /* FATHOM_E4M3, ... */
+  int32_t device_type;             /* FATHOM_CPU or FATHOM_CUDA */
+  int32_t device_index;            /* counts CUDA devices; 0 for the CPU */
+  int32_t rank;                    /* dimensions; 0 = no tensor */
+  int64_t shape[FATHOM_MAX_RANK];  /* extents, outermost first */
+  int64_t stride[FATHOM_MAX_RANK]; /* elements between neighbours along each dimension */
+} fathom_tensor;
+
+/* [size] on the CPU, contiguous. For a CUDA tensor set device_type and device_index of the result.
+ */
+FATHOM_API fathom_tensor fathom_vector(const void* data, int32_t dtype, int64_t size);
+/* [rows, cols] on the CPU, rows of `pitch` elements (0 = cols). */
+FATHOM_API fathom_tensor fathom_matrix(const void* data, int32_t dtype, int64_t rows, int64_t cols,
+                                       int64_t pitch);
+/* [batch, rows, cols] on the CPU, rows of `pitch` elements (0 = cols), batches of `batch_stride` (0
+ * = rows * pitch). */
+FATHOM_API fathom_tensor fathom_batch(const void* data, int32_t dtype, int64_t batch, int64_t rows,
+                                      int64_t cols, int64_t pitch, int64_t batch_stride);
+/* The same elements with the last two dimensions exchanged. */
+FATHOM_API fathom_tensor fathom_transposed(fathom_tensor tensor);
+
+/* ---------------------------------------------------------------------------------------------- */
+/* Context: what calls share. Creating one starts no thread, opens no file, touches no GPU. */
+
+typedef struct fathom_context fathom_context;
+
+/* Levels of the log. */
+enum {
+  FATHOM_LOG_OFF = 0,
+  FATHOM_LOG_ERROR = 1,
+  FATHOM_LOG_WARNING = 2,
+  FATHOM_LOG_INFO = 3,
+  FATHOM_LOG_DEBUG = 4
+};
+
+/* Called for each message at or under the chosen level, from any thread, one call at a time.
+   `message` lives until it returns. It may call the library. */
+typedef void (*fathom_log_callback)(void* user_data, int32_t level, const char* message);
+
+/* Each member has the meaning of the environment variable named beside it (docs/environment.md). */
+typedef struct fathom_context_options {
+  size_t struct_size;
+  int32_t num_threads; /* FATHOM_NUM_THREADS: cores for the CPU backend; 0 = all that the process
+                          may use */
+  int32_t log_level;   /* FATHOM_LOG: FATHOM_LOG_OFF, ... */
+  fathom_log_callback log; /* NULL = messages go nowhere (with FATHOM_LOG set: standard error) */
+  void* log_user_data;     /* passed to log */
+  const char*
+      cache_dir; /* FATHOM_CACHE_DIR; NULL = $XDG_CACHE_HOME/fathom, else $HOME/.cache/fathom */
+  const char*
+      system_cache_dir;    /* FATHOM_SYSTEM_CACHE_DIR: a cache that is only read; NULL = none */
+  int64_t cache_limit_mib; /* FATHOM_CACHE_LIMIT_MIB; 0 = 1024, negative = no limit */
+  const char* compiler;    /* FATHOM_COMPILER: "nvrtc", "nvcc", "none"; NULL = "nvrtc" */
+  const char* libcuda;     /* FATHOM_LIBCUDA: the driver library; NULL = libcuda.so.1 */
+  const char* nvrtc;       /* FATHOM_NVRTC: libnvrtc or its directory; NULL = searched */
+  const char* openblas;    /* FATHOM_OPENBLAS: the CPU matrix product; NULL = searched */
+} fathom_context_options;
+
+/* A context that depends on no FATHOM_ variable. `options` may be NULL: all defaults. Strings are
+ * copied. */
+FATHOM_API fathom_status fathom_context_create(const fathom_context_options* options,
+                                               fathom_context** context);
+/* A context as the environment asks for, read now and never again; members of `overrides` (which
+   may be NULL) that are not zero come before it. */
+FATHOM_API fathom_status fathom_context_from_env(const fathom_context_options* overrides,
+                                                 fathom_context** context);
+/* Plans made from the context keep working. */
+FATHOM_API void fathom_context_destroy(fathom_context* context);
+
+/* ---------------------------------------------------------------------------------------------- */
+/* gemm and grouped_gemm: FP8 matrix multiplication with fine-grained scaling
+
+   D = sum over blocks b of 128 along k:  (scale_a[row, b] * scale_b[col, b]) * (A_b * B_b^T), in
+   FP32, b ascending. K' = ceil(k / 128), N' = ceil(n / 128); m >= 0, k >= 0, n >= 1, G >= 1, each
+   at most 2^31 - 1. */
+
+/* Values of backend. */
+enum {
+  FATHOM_BACKEND_AUTO = 0,
+  FATHOM_BACKEND_CPU = 1,
+  FATHOM_BACKEND_CUDA = 2,
+  FATHOM_BACKEND_REFERENCE = 3
+};
+
+/* Values of group_form: what group_index is. It lies where the operands lie and may change between
+ * launches. */
+enum {
+  FATHOM_GROUPS_NONE = 0, /* the dense product */
+  FATHOM_GROUPS_OFFSETS =
+      1, /* offsets [G + 1], int32 or int64: rows [offsets[g], offsets[g + 1]) are group g */
+  FATHOM_GROUPS_ROW_GROUP = 2, /* row_group [m], int32: the group of each row, -1 = nobody's */
+  FATHOM_GROUPS_GROUP_END =
+      3, /* group_end [G], int32: exclusive ends; starts rounded up to the alignment */
+  FATHOM_GROUPS_MASKED = 4 /* rows [G], int32: the first rows[g] of the max_m rows of group g */
+};
+
+/* Bits of flags. */
+#define FATHOM_GEMM_ACCUMULATE ((uint64_t)1) /* D += instead of D =; D must be fp32, dense only */
+#define FATHOM_GEMM_BATCH_INVARIANT \
+  ((uint64_t)2) /* a row's bits depend on nothing but the row and B */
+#define FATHOM_GEMM_ZERO_PADDING ((uint64_t)4) /* ROW_GROUP: store zeros to rows of -1 */
+#define FATHOM_GEMM_PROGRAMMATIC_LAUNCH \
+  ((uint64_t)8) /* CUDA: start while the previous kernel still runs */
+#define FATHOM_GEMM_WEIGHTS_CONSTANT \
+  ((uint64_t)16) /* with it: that kernel writes neither b nor scale_b */
+#define FATHOM_GEMM_CHECK_METADATA \
+  ((uint64_t)32) /* CUDA: check group_index on the host (synchronises) */
+
+/* a, b and d: last dimension contiguous, base and pitches multiples of 16 bytes. Scales: either of
+   the last two dimensions contiguous; scale_a is read fastest with m contiguous, base and pitch
+   multiples of 16 bytes. All on one device; d overlaps no other. */
+typedef struct fathom_gemm_args {
+  size_t struct_size;
+  fathom_tensor a;       /* e4m3 [m, k]; MASKED: [G, max_m, k] */
+  fathom_tensor scale_a; /* fp32 [m, K']; MASKED: [G, max_m, K'] */
+  fathom_tensor b;       /* e4m3 [n, k]; grouped: [G, n, k] */
+  fathom_tensor scale_b; /* fp32 [N', K'] (a scale per 128 x 128) or [n, K'] (per row and 128);
+                            grouped: leading G */
+  fathom_tensor d;       /* written; bf16 or (dense only) fp32 [m, n]; MASKED: bf16 [G, max_m, n] */
+  fathom_tensor group_index; /* by group_form; none for the dense product */
+  int32_t group_form;        /* FATHOM_GROUPS_NONE, ... */
+  int32_t backend;           /* FATHOM_BACKEND_AUTO, ... */
+  int64_t group_alignment;   /* ROW_GROUP, GROUP_END: 16, 32, 64, 128 or 256 rows; 0 = 128 */
+  int64_t expected_m;        /* a hint: rows expected in a group; 0 = unknown */
+  uint64_t flags;            /* FATHOM_GEMM_... */
+  int32_t max_sms;           /* CUDA: streaming multiprocessors that the call may use; 0 = all */
+  int32_t reserved;          /* zero */
+  const char* config;        /* the tag of a config to use; NULL or "" = planned. Copied. */
+} fathom_gemm_args;
+
+/* The dense product in one call. `stream` is a CUstream (NULL = the default stream); the CPU
+   backends ignore it and return when D is written. An error comes before anything is written to D.
+ */
+FATHOM_API fathom_status fathom_gemm(fathom_context* context, const fathom_gemm_args* args,
+                                     void* stream);
+/* The same for grouped operands: args->group_form must not be FATHOM_GROUPS_NONE. */
+FATHOM_API fathom_status fathom_grouped_gemm(fathom_context* context, const fathom_gemm_args* args,
+                                             void* stream);
+
+/* Why this call, dense or grouped, would be refused: *reason = NULL when it would run, else a text
+   that lives until the next call of this function on this thread. Reads shapes and pointers, no
+   tensor data. A call that would be refused is no failure of this function. */
+FATHOM_API fathom_status fathom_gemm_can_implement(fathom_context* context,
+                                                   const fathom_gemm_args* args,
+                                                   const char** reason);
+
+/* A call checked, planned, compiled and bound once, to be launched as often as the operands'
+   contents change. Keeps what it needs of the context; the memory of the operands stays yours. */
+typedef struct fathom_gemm_plan fathom_gemm_plan;
+
+FATHOM_API fathom_status fathom_gemm_plan_create(fathom_context* context,
+                                                 const fathom_gemm_args* args,
+                                                 fathom_gemm_plan** plan);
+/* On the CUDA backend a launch allocates nothing, synchronises nothing and loads nothing. */
+FATHOM_API fathom_status fathom_gemm_plan_launch(const fathom_gemm_plan* plan, void* stream);
+/* FATHOM_BACKEND_CPU, _CUDA or _REFERENCE. */
+FATHOM_API fathom_status fathom_gemm_plan_backend(const fathom_gemm_plan* plan, int32_t* backend);
+/* The tag of the config that runs. Lives as long as the plan. */
+FATHOM_API fathom_status fathom_gemm_plan_config(const fathom_gemm_plan* plan, const char** config);
+/* The plan as a JSON object: problem, backend, config, why. Lives as long as the plan. */
+FATHOM_API fathom_status fathom_gemm_plan_explain(const fathom_gemm_plan* plan, const char** json);
+FATHOM_API void fathom_gemm_plan_destroy(fathom_gemm_plan* plan);
+
+/* ---------------------------------------------------------------------------------------------- */
+/* quantize and dequantize: casts between floating point and FP8 with fine-grained scales
+
+   scale = max(amax, 1e-4) / 448 over each block; q = x / scale, rounded to nearest even,
+   saturating. */
+
+/* Values of block. */
+enum {
+  FATHOM_BLOCK_1X128 = 1,   /* scale [rows, ceil(cols / 128)] */
+  FATHOM_BLOCK_128X128 = 2, /* scale [ceil(rows / 128), ceil(cols / 128)] */
+  FATHOM_BLOCK_1X128_TRANSPOSED =
+      3 /* the 1x128 cast of the transpose: q [cols, rows], scale [cols, ceil(rows / 128)] */
+};
+
+/* Bits of flags. */
+#define FATHOM_QUANTIZE_POWER_OF_TWO_SCALES \
+  ((uint64_t)1) /* round each scale up to a power of two */
+
+typedef struct fathom_quantize_args {
+  size_t struct_size;
+  fathom_tensor x;     /* [rows, cols]; quantize reads it: bf16, fp16 or fp32; dequantize writes it:
+                          bf16 or fp32 */
+  fathom_tensor q;     /* e4m3 [rows, cols] */
+  fathom_tensor scale; /* fp32, either dimension contiguous */
+  int32_t block;       /* FATHOM_BLOCK_1X128, ...; 0 = FATHOM_BLOCK_1X128 */
+  int32_t backend;     /* FATHOM_BACKEND_AUTO, ... */
+  uint64_t flags;      /* quantize: FATHOM_QUANTIZE_...; dequantize: 0 */
+} fathom_quantize_args;
+
+/* Writes q and scale. */
+FATHOM_API fathom_status fathom_quantize(fathom_context* context, const fathom_quantize_args* args,
+                                         void* stream);
+/* x = q * scale in fp32. Writes x. */
+FATHOM_API fathom_status fathom_dequantize(fathom_context* context,
+                                           const fathom_quantize_args* args, void* stream);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#endif /* FATHOM_C_API_H_ */
