@@ -9,10 +9,10 @@
 namespace fathom::device::gemm {
 
 /// How the work of a tile is dealt to the math warpgroups.
-///   kCompute  many rows: each warpgroup owns block_m / math_warpgroups rows and walks all of k
-///   (mainloop.cuh). kStream   few rows: weights are read once; warpgroups, and the CTAs of a
-///   cluster, take parts of k and add their sums
-///             through shared memory (stream_mainloop.cuh).
+///   kCompute  many rows: each warpgroup owns its share of the rows and walks all of k
+///             (compute_kernel.cuh)
+///   kStream   few rows: weights are read once; warpgroups, and the CTAs of a cluster, take parts
+///             of k and add their sums through shared memory (stream_kernel.cuh)
 enum class Skeleton { kCompute, kStream };
 
 /// Type of D. kFp32 serves both D = AB and D += AB: `Params::accumulate` says which, per launch.
@@ -21,14 +21,12 @@ enum class Output { kBf16, kFp32 };
 /// Shape of the blocks that share one scale of B.
 enum class ScaleB { k128x128, k1x128 };
 
-inline constexpr int kBlockK =
-    128;  // one scale per 128 of k (operations.md section 2) = one promotion
-inline constexpr int kWgmmaK = 32;  // k of one e4m3 wgmma (PTX ISA, wgmma shapes)
-inline constexpr int kWgmmaM = 64;  // rows of one wgmma
+inline constexpr int kBlockK = 128;  // of k per scale, and per promotion (the operation's contract)
+inline constexpr int kWgmmaK = 32;   // k of one e4m3 wgmma (PTX ISA, wgmma shapes)
+inline constexpr int kWgmmaM = 64;   // rows of one wgmma
 inline constexpr int kWarpgroupThreads = 128;
-inline constexpr int kSmRegisters = 65536;  // 32-bit registers of an SM (sm_90)
-inline constexpr int kSmSharedBytes =
-    233472;  // 228 KB an SM, of which each resident CTA costs 1 KB more than it asks
+inline constexpr int kSmRegisters = 65536;      // 32-bit registers of an SM (sm_90)
+inline constexpr int kSmSharedBytes = 233472;   // 228 KB an SM; a resident CTA takes 1 KB extra
 inline constexpr int kCtaSharedBytes = 232448;  // 227 KB: the most one CTA may ask for (sm_90)
 inline constexpr int kMaxStages = 16;
 
@@ -38,17 +36,15 @@ struct Config {
   int block_n = 128;        ///< columns of D per CTA tile; a multiple of 8
   int num_stages = 4;       ///< slots of the full/empty ring, one block of k each
   int math_warpgroups = 2;  ///< warpgroups that multiply; one more warpgroup loads
-  int cluster_m = 1;    ///< 2: CTA pairs along m share a tile of B, which is multicast (kCompute)
-  int cluster_n = 1;    ///< 2: CTA pairs along n share a tile of A, which is multicast (kCompute)
-  int split_k = 1;      ///< CTAs of a cluster that share one tile's k range (kStream)
-  int ctas_per_sm = 1;  ///< resident CTAs the kernel is compiled for
-  int max_k_blocks =
-      0;  ///< kStream: blocks of k per CTA that the scale table in shared memory holds
-  int staging_chunks = 1;  ///< kCompute: 64-row D buffers per math warpgroup (see d_chunk_cols)
+  int cluster_m = 1;        ///< kCompute, 2: CTA pairs along m share B, which is multicast
+  int cluster_n = 1;        ///< kCompute, 2: CTA pairs along n share A, which is multicast
+  int split_k = 1;          ///< kStream: CTAs of a cluster that share one tile's k range
+  int ctas_per_sm = 1;      ///< resident CTAs the kernel is compiled for
+  int max_k_blocks = 0;     ///< kStream: blocks of k per CTA that the scale tables hold
+  int staging_chunks = 1;   ///< TMA store: 64-row D buffers per math warpgroup (d_chunk_cols)
   Output output = Output::kBf16;
   ScaleB scale_b = ScaleB::k128x128;
-  bool bounded_waits =
-      false;  ///< debug: barrier waits give up after a few seconds, name the barrier and trap
+  bool bounded_waits = false;  ///< debug: waits on barriers give up, name the barrier and trap
 
   constexpr bool operator==(const Config&) const = default;
 
@@ -72,8 +68,8 @@ struct Config {
   /// a 128-byte row.
   FATHOM_HD constexpr int d_chunk_cols() const { return gcd_of(block_n, 128 / d_bytes()); }
   FATHOM_HD constexpr int d_chunks() const { return block_n / d_chunk_cols(); }
-  /// Whether D leaves through TMA stores (kCompute) or through predicated 16-byte stores (kStream).
-  FATHOM_HD constexpr bool tma_store() const { return !stream(); }
+  /// Whether D leaves through TMA stores, or, summed up from parts of k, straight from registers.
+  FATHOM_HD constexpr bool tma_store() const { return k_parts() == 1; }
 
   /// Columns that certainly share one 128x128 scale of B: tiles start at multiples of block_n,
   /// scales at multiples of 128.
@@ -124,6 +120,8 @@ FATHOM_HD constexpr const char* why_illegal_shape(const Config& c) {
   if (c.num_stages < 2 || c.num_stages > kMaxStages) return "num_stages must be 2 to 16";
   if (c.math_warpgroups < 1 || c.math_warpgroups > 4) return "math_warpgroups must be 1 to 4";
   if (c.ctas_per_sm < 1 || c.ctas_per_sm > 4) return "ctas_per_sm must be 1 to 4";
+  if (c.staging_chunks < 1 || c.d_chunks() % c.staging_chunks != 0)
+    return "staging_chunks must divide the chunks of D in a tile row";
   if (c.stream()) {
     if (c.block_m != 64 && c.block_m != 128) return "a stream tile has 64 or 128 rows";
     if (c.math_warpgroups % (c.block_m / kWgmmaM) != 0)
@@ -145,8 +143,6 @@ FATHOM_HD constexpr const char* why_illegal_shape(const Config& c) {
       return "a compute cluster is one CTA or a pair";
     if (c.split_k != 1) return "split_k needs the stream skeleton";
     if (c.max_k_blocks != 0) return "max_k_blocks belongs to the stream skeleton";
-    if (c.staging_chunks < 1 || c.d_chunks() % c.staging_chunks != 0)
-      return "staging_chunks must divide the chunks of D in a tile row";
     if (c.cluster_m == 2 && (c.block_n / 2) % 8 != 0)
       return "half of a multicast B tile must be whole 8-row swizzle groups";
     if (c.ctas_per_sm != 1) return "a compute CTA fills the SM";
@@ -177,7 +173,7 @@ struct Tag {
   }
 };
 
-/// 256x128_w2_s4_cn2_d1_bf16 | stream_64x56_w2_s10_x3_k19_bf16: rows x columns, math warpgroups,
+/// 256x128_w2_s4_cn2_bf16 | stream_64x56_w2_s10_x3_k19_bf16: rows x columns, math warpgroups,
 /// stages, then what differs from 1: cluster_m, cluster_n, split_k (x), ctas_per_sm (o),
 /// max_k_blocks (k), staging_chunks (d).
 FATHOM_HD constexpr Tag tag_of(const Config& c) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "gemm/config.hpp"
+#include "gemm/direct_store.cuh"
 #include "gemm/params.hpp"
 #include "gemm/schedule.hpp"
 #include "gemm/smem.hpp"
@@ -18,7 +19,7 @@
 #include "tile/accumulator.cuh"
 #include "tile/swizzle.hpp"
 
-namespace fathom::gemm {
+namespace fathom::device::gemm {
 
 template <Config kConfig>
 struct Epilogue {
@@ -68,6 +69,7 @@ struct Epilogue {
           store_chunk(buffer, tile.col + (first + buffer) * kChunkCols, row);
         ptx::bulk_commit_group();
       }
+      if (params.d_tma_cols != params.n) store_ragged(tile, row, first);
     }
   }
 
@@ -104,13 +106,34 @@ struct Epilogue {
   }
 
   FATHOM_DEVICE void store_chunk(int buffer, int col, int row) const {
-    if (col >= params.n) return;
+    if (col >= params.d_tma_cols) return;
     const SmemAddr from = staging + buffer * kPlan.staging_chunk_bytes;
     if (kConfig.output == Output::kFp32 && params.accumulate != 0)
       ptx::tma_add_2d(params.d, from, col, row);
     else
       ptx::tma_store_2d(params.d, from, col, row);
   }
+
+  /// The last columns of D, fewer than a 16-byte chunk, from the staged chunks `first` and on: one
+  /// thread a row.
+  FATHOM_DEVICE void store_ragged(const Tile& tile, int first_row, int first) const {
+    const int row = ptx::thread_index() % kWarpgroupThreads;
+    const int in_chunks = params.d_tma_cols - tile.col - first * kChunkCols;
+    if (in_chunks < 0 || in_chunks >= kBuffers * kChunkCols) return;
+    if (row >= kWgmmaM || first_row + row >= tile.row_end) return;
+    const int in_row = in_chunks % kChunkCols * kConfig.d_bytes();
+    const SmemAddr from = staging + in_chunks / kChunkCols * kPlan.staging_chunk_bytes +
+                          tile::swizzled(row * kRowBytes + in_row, kRowBytes);
+    for (int i = 0; i < params.n - params.d_tma_cols; ++i) {
+      const int col = params.d_tma_cols + i;
+      if constexpr (kConfig.output == Output::kFp32)
+        store_element(params, ptx::load_shared(from + i * 4), first_row + row, col);
+      else
+        ptx::store_global(
+            static_cast<uint16_t*>(params.d_data) + ((first_row + row) * params.d_pitch + col),
+            ptx::load_shared_u16(from + i * 2));
+    }
+  }
 };
 
-}  // namespace fathom::gemm
+}  // namespace fathom::device::gemm

@@ -1,96 +1,18 @@
-// The FP8 GEMM kernel: D = A * B^T with two-level accumulation (spec: operations in
-// docs/numerics.md). What the JIT's generated source includes. Device layer of the gemm family;
-// must not include another family.
-//
-// One CTA per SM walks over tiles (persistent). Its last warpgroup loads, the others multiply and
-// store; between them lies a ring of stages in shared memory, carried across tiles, so that loads
-// for the next tile run under the epilogue of this one:
-//
-//   loader    | acquire -> TMA A, B, scales -> full |  ring  | await -> wgmma -> promote -> release
-//   |  math warpgroups
-//
+// The FP8 GEMM kernel: D = A * B^T with two-level accumulation (docs/kernels/gemm.md). What the
+// JIT's generated source includes. Device layer of the gemm family; must not include another
+// family.
 #pragma once
 
+#include "gemm/compute_kernel.cuh"
 #include "gemm/config.hpp"
-#include "gemm/epilogue.cuh"
-#include "gemm/loader.cuh"
-#include "gemm/mainloop.cuh"
-#include "gemm/params.hpp"
-#include "gemm/smem.hpp"
-#include "gemm/walk.cuh"
-#include "ptx/barrier.cuh"
-#include "ptx/memory.cuh"
-#include "ptx/thread.cuh"
-#include "sync/pipeline.cuh"
+#include "gemm/stream_kernel.cuh"
 
-namespace fathom::gemm {
+namespace fathom::device::gemm {
 
-template <Config kConfig>
-struct ComputeKernel {
-  static_assert(why_illegal(kConfig) == nullptr);
-  using Ring = sync::Ring<kConfig.num_stages, kConfig.bounded_waits>;
-  static constexpr SmemPlan kPlan = plan_smem(kConfig);
-  static constexpr int kMathWarps = kConfig.math_warpgroups * 4;
-
-  FATHOM_DEVICE static void run(const Params& params, unsigned char* dynamic_smem) {
-    const SmemAddr smem = ptx::smem_address(dynamic_smem);
-    const int warp = ptx::warp_uniform(ptx::thread_index() / 32);
-    const int warpgroup = warp / 4;
-    const int pair_rank = kConfig.cluster_size() > 1 ? ptx::cluster_rank() : 0;
-    const Ring ring{smem + kPlan.full_barriers, smem + kPlan.empty_barriers, {params.wait_report}};
-
-    if (warp == kMathWarps && ptx::elect_one()) {
-      prefetch_maps(params);
-      ring.init(full_arrivals(kConfig, params), kMathWarps * kConfig.cluster_size());
-      ptx::fence_mbarrier_init();
-    }
-    sync_all();  // the barriers exist, in the peer too
-
-    if (warpgroup == kConfig.math_warpgroups) {
-      if constexpr (kConfig.moves_registers()) ptx::setmaxnreg_dec<kConfig.load_registers()>();
-      const Loader<kConfig> loader{params, smem, ring, pair_rank};
-      if (warp == kMathWarps && ptx::elect_one()) loader.run_tma();
-      if (warp == kMathWarps + 1 && gathers_scales(kConfig, params)) loader.run_gather();
-    } else {
-      if constexpr (kConfig.moves_registers()) ptx::setmaxnreg_inc<kConfig.math_registers()>();
-      Mainloop<kConfig> mainloop(smem, ring, warpgroup, warp % 4);
-      const Epilogue<kConfig> epilogue(params, smem, warpgroup, warp % 4);
-      TileWalk<kConfig> walk(params, pair_rank);
-      if (walk.valid()) mainloop.start();
-      for (; walk.valid(); walk.advance()) {
-        mainloop.multiply_tile(params.k_blocks, walk.tile.col);
-#pragma unroll
-        for (int wave = 0; wave < kConfig.waves(); ++wave)
-          epilogue.store(mainloop.sums[wave], walk.tile, wave);
-      }
-      epilogue.finish();
-    }
-    if constexpr (kConfig.cluster_size() > 1) {
-      ptx::warp_sync();
-      sync_all();  // the peer may still multicast into this CTA or signal its barriers
-    }
-  }
-
- private:
-  FATHOM_DEVICE static void sync_all() {
-    if constexpr (kConfig.cluster_size() > 1) {
-      ptx::cluster_arrive();
-      ptx::cluster_wait();
-    } else {
-      ptx::barrier_sync(static_cast<int>(sync::NamedBarrier::kCta), kConfig.num_threads());
-    }
-  }
-
-  FATHOM_DEVICE static void prefetch_maps(const Params& params) {
-    ptx::prefetch_tensormap(params.a);
-    ptx::prefetch_tensormap(params.b);
-    if (params.scales_of_a.by_tma) ptx::prefetch_tensormap(params.scale_a);
-    if (params.scales_of_b.by_tma) ptx::prefetch_tensormap(params.scale_b);
-    ptx::prefetch_tensormap(params.d);
-  }
-};
-
-template <Config kConfig>
+template <Config kConfig, bool kStream = kConfig.stream()>
 struct Kernel : ComputeKernel<kConfig> {};
 
-}  // namespace fathom::gemm
+template <Config kConfig>
+struct Kernel<kConfig, true> : StreamKernel<kConfig> {};
+
+}  // namespace fathom::device::gemm

@@ -15,7 +15,7 @@
 #include "sync/pipeline.cuh"
 #include "sync/ring_state.hpp"
 
-namespace fathom::gemm {
+namespace fathom::device::gemm {
 
 FATHOM_HD constexpr bool gathers_scales(const Config& c, const Params& p) {
   return p.scales_of_a.by_tma == 0 || (c.scale_b == ScaleB::k1x128 && p.scales_of_b.by_tma == 0);
@@ -161,4 +161,4 @@ struct Loader {
   }
 };
 
-}  // namespace fathom::gemm
+}  // namespace fathom::device::gemm

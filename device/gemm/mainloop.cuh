@@ -8,6 +8,7 @@
 #pragma once
 
 #include "gemm/config.hpp"
+#include "gemm/promotion.cuh"
 #include "gemm/smem.hpp"
 #include "ptx/mbarrier.cuh"
 #include "ptx/memory.cuh"
@@ -17,7 +18,7 @@
 #include "tile/accumulator.cuh"
 #include "tile/descriptor.cuh"
 
-namespace fathom::gemm {
+namespace fathom::device::gemm {
 
 template <Config kConfig>
 struct Mainloop {
@@ -27,7 +28,6 @@ struct Mainloop {
   static constexpr int kStages = kConfig.num_stages;
   static constexpr int kWaves = kConfig.waves();
   static constexpr int kScaleBlocks = kConfig.scale_b_blocks();
-  static constexpr int kRuns = kConfig.block_n / kConfig.scale_b_run();
   static constexpr bool kPerRowB = kConfig.scale_b == ScaleB::k1x128;
 
   Ring ring;
@@ -92,7 +92,7 @@ struct Mainloop {
     for (int wave = 0; wave < kWaves; ++wave) {
       product.start_product(a + (stage * kPlan.a_stage_bytes + wave * 64 * kBlockK),
                             b + stage * kPlan.b_stage_bytes);
-      Factors factors(*this, wave, stage, into_block);
+      const Factors<kConfig> factors = factors_of(wave, stage, into_block);
       const bool last_wave = wave == kWaves - 1;
       if (kConfig.early_wait() && last_wave) {
         const bool wraps = stage == kStages - 1;
@@ -100,7 +100,7 @@ struct Mainloop {
       }
       product.wait();
       if (last_wave) release(stage);
-      promote(sums[wave], product, factors);
+      factors.promote(sums[wave], product);
     }
   }
 
@@ -120,6 +120,13 @@ struct Mainloop {
     }
   }
 
+  FATHOM_DEVICE Factors<kConfig> factors_of(int wave, int stage, int into_block) const {
+    if constexpr (kPerRowB)
+      return Factors<kConfig>(row_scale[wave], scale_b + stage * kPlan.scale_b_stage_bytes);
+    else
+      return Factors<kConfig>(row_scale[wave], block_scale, into_block);
+  }
+
   FATHOM_DEVICE void release(int stage) const {
     if (!releases) return;
     if constexpr (kConfig.cluster_size() > 1)
@@ -127,58 +134,6 @@ struct Mainloop {
     else
       ptx::mbarrier_arrive(release_barrier + stage * 8);
   }
-
-  /// scale_a * scale_b of this thread's two rows, for each run of columns that share a scale of B
-  /// (k128x128), or the scales themselves (k1x128). Computed under the running wgmma.
-  struct Factors {
-    static constexpr int kColumns = kPerRowB ? kConfig.block_n / 4 : kRuns;
-    float upper[kPerRowB ? 1 : kRuns];  // row l/4
-    float lower[kPerRowB ? 1 : kRuns];  // row l/4 + 8
-    float column[kPerRowB ? kConfig.block_n / 4 : 1];
-
-    FATHOM_DEVICE Factors(const Mainloop& m, int wave, int stage, int into_block) {
-      if constexpr (kPerRowB) {
-        upper[0] = m.row_scale[wave][0];
-        lower[0] = m.row_scale[wave][1];
-#pragma unroll
-        for (int group = 0; group < Sums::kGroups; ++group) {
-          const ptx::Float2 pair =
-              ptx::load_shared_v2(m.scale_b + (stage * kPlan.scale_b_stage_bytes + group * 32));
-          column[2 * group] = pair.x;
-          column[2 * group + 1] = pair.y;
-        }
-      } else {
-#pragma unroll
-        for (int run = 0; run < kRuns; ++run) {
-          float scale = m.block_scale[0];
-#pragma unroll
-          for (int i = 1; i < kScaleBlocks; ++i)
-            if (into_block + run * kConfig.scale_b_run() >= i * 128) scale = m.block_scale[i];
-          upper[run] = m.row_scale[wave][0] * scale;
-          lower[run] = m.row_scale[wave][1] * scale;
-        }
-      }
-    }
-    FATHOM_DEVICE float of(bool is_lower, int group, int odd) const {
-      if constexpr (kPerRowB)
-        return (is_lower ? lower[0] : upper[0]) * column[2 * group + odd];
-      else
-        return (is_lower ? lower : upper)[group * 8 / kConfig.scale_b_run()];
-    }
-  };
-
-  /// Second level of the accumulation: sum += (scale_a * scale_b) * product in FP32.
-  FATHOM_DEVICE static void promote(Sums& sum, const Sums& product, const Factors& factors) {
-#pragma unroll
-    for (int group = 0; group < Sums::kGroups; ++group) {
-      float* s = sum.v + 4 * group;
-      const float* p = product.v + 4 * group;
-      s[0] += factors.of(false, group, 0) * p[0];
-      s[1] += factors.of(false, group, 1) * p[1];
-      s[2] += factors.of(true, group, 0) * p[2];
-      s[3] += factors.of(true, group, 1) * p[3];
-    }
-  }
 };
 
-}  // namespace fathom::gemm
+}  // namespace fathom::device::gemm

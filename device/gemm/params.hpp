@@ -31,10 +31,11 @@ struct ScaleView {
 struct Params {
   TensorMap a, b, scale_a, scale_b, d;
   ScaleView scales_of_a, scales_of_b;
-  void* d_data = nullptr;  ///< kStream stores through this; kCompute through the map
+  void* d_data = nullptr;  ///< what TMA does not store goes through this
   int64_t d_pitch = 0;     ///< elements
   Schedule schedule;
   int32_t n = 0;
+  int32_t d_tma_cols = 0;  ///< columns of D that TMA stores, see tma_cols
   int32_t k_blocks = 0;    ///< ceil(k / 128), at least 1
   int32_t accumulate = 0;  ///< nonzero: D += (output kFp32 only)
   /// kStream: rows of A in one box, min(block_m, m rounded up to 8); the rest of the tile is never
@@ -109,15 +110,21 @@ FATHOM_HD constexpr int32_t k_blocks_per_cta(const Config& c, int64_t k_blocks) 
   return static_cast<int32_t>(ceil_div<int64_t>(k_blocks, c.split_k));
 }
 
-/// The tensor maps of a launch. Rows of a box lie 128 bytes apart in shared memory for A and B,
-/// chunk rows for D.
+/// Columns of D that TMA stores: whole 16-byte chunks, because hardware clips a store there and not
+/// at the element (seen on an H200). The ragged rest of a row is stored by threads.
+FATHOM_HD constexpr int32_t tma_cols(const Config& c, int64_t n) {
+  return static_cast<int32_t>(round_down<int64_t>(n, 16 / c.d_bytes()));
+}
+
+/// The tensor maps of a launch. In shared memory the rows of a box lie 128 bytes apart (A, B), or
+/// as far as a chunk of D is wide.
 ///
-///   a        [m, k] e4m3          box [a_box_rows, 128]             128-byte swizzle
-///   b        [n, k] e4m3          box [block_n / cluster_m, 128]    128-byte swizzle
-///   scale_a  [K', m] fp32         box [1 or k blocks of a CTA, block_m]     only when the strides
-///   fit TMA scale_b  [K', n] fp32         box [1, block_n]                  only 1x128 and when
-///   the strides fit TMA d        [m, n] bf16 or fp32  box [64, d_chunk_cols]            swizzle as
-///   wide as a chunk row; kCompute only
+///   map      tensor        type          box                            swizzle   used
+///   a        [m, k]        u8 (e4m3)     [a_box_rows, 128]              128       always
+///   b        [n, k]        u8 (e4m3)     [block_n / cluster_m, 128]     128       always
+///   scale_a  [K', m]       fp32          [1 | k_blocks_per_cta, block_m]  none    scales_fit_tma
+///   scale_b  [K', n]       fp32          [1, block_n]                   none      k1x128, and fit
+///   d        [m, tma_cols] bf16 | fp32   [64, d_chunk_cols]             row       tma_store()
 FATHOM_HD constexpr TensorMapSpecs describe_tensor_maps(const Config& c, const Sizes& s) {
   TensorMapSpecs maps;
   maps.a = {
@@ -148,10 +155,10 @@ FATHOM_HD constexpr TensorMapSpecs describe_tensor_maps(const Config& c, const S
                     MapSwizzle::kNone,
                     false};
   }
-  if (c.tma_store()) {
+  if (c.tma_store() && tma_cols(c, s.n) > 0) {
     maps.d = {true,
               c.output == Output::kBf16 ? MapElement::kBf16 : MapElement::kFp32,
-              {s.n, s.m},
+              {tma_cols(c, s.n), s.m},
               s.d_pitch * c.d_bytes(),
               {c.d_chunk_cols(), kWgmmaM},
               swizzle_of_row_bytes(c.d_chunk_cols() * c.d_bytes()),
@@ -220,6 +227,7 @@ inline Params make_params(const Config& c, const Sizes& s, const Pointers& p, bo
   params.d_pitch = s.d_pitch;
   params.schedule = make_dense_schedule(c, s.m, s.n, band_tiles);
   params.n = static_cast<int32_t>(s.n);
+  params.d_tma_cols = tma_cols(c, s.n);
   params.k_blocks = static_cast<int32_t>(s.k_blocks());
   params.accumulate = accumulate ? 1 : 0;
   params.a_box_rows = a_box_rows(c, s.m);

@@ -50,12 +50,16 @@ FATHOM_HD constexpr Schedule make_dense_schedule(const Config& c, int64_t m, int
 /// exactly once over unit in [0, num_units) and pair_rank in [0, cluster_m * cluster_n).
 FATHOM_HD constexpr Tile dense_tile(const Config& c, const Schedule& s, int32_t unit,
                                     int32_t pair_rank) {
-  const int32_t band_units = s.band_m * s.units_n;
-  const int32_t band = unit / band_units;
-  const int32_t within = unit - band * band_units;
-  const int32_t rows = min_of(s.band_m, s.units_m - band * s.band_m);
-  const int32_t unit_n = within / rows;
-  const int32_t unit_m = band * s.band_m + within - unit_n * rows;
+  int32_t unit_m = 0;
+  int32_t unit_n = unit;
+  if (s.units_m > 1) {  // few rows, the usual decode step, need no division before their first load
+    const int32_t band_units = s.band_m * s.units_n;
+    const int32_t band = unit / band_units;
+    const int32_t within = unit - band * band_units;
+    const int32_t rows = min_of(s.band_m, s.units_m - band * s.band_m);
+    unit_n = within / rows;
+    unit_m = band * s.band_m + within - unit_n * rows;
+  }
   const int32_t rank_m = c.cluster_m == 2 ? pair_rank : 0;
   const int32_t rank_n = c.cluster_n == 2 ? pair_rank : 0;
   return {0, (unit_m * c.cluster_m + rank_m) * c.block_m, s.m,
@@ -75,9 +79,9 @@ struct KRange {
   int32_t end = 0;
 };
 
+/// k_blocks * parts must fit 31 bits, which any k below 2^31 and 8 parts do.
 FATHOM_HD constexpr KRange k_range(int32_t k_blocks, int32_t part, int32_t parts) {
-  return {static_cast<int32_t>(static_cast<int64_t>(k_blocks) * part / parts),
-          static_cast<int32_t>(static_cast<int64_t>(k_blocks) * (part + 1) / parts)};
+  return {k_blocks * part / parts, k_blocks * (part + 1) / parts};
 }
 
 }  // namespace fathom::device::gemm

@@ -9,26 +9,27 @@ namespace fathom::device::gemm {
 
 /// Byte offsets from the start of dynamic shared memory, which is 1024-byte aligned.
 ///
-///   | a[stages] | b[stages] | staging[warpgroup][chunk] | partials | scale_a | scale_b | barriers
-///   |
-///     1024-byte aligned (128-byte swizzle atoms)          128        128       16        8
+///   | a[stages] | b[stages] | staging | partials | scale_a | scale_b | barriers |
+///     1024-byte aligned (swizzle)       128        128       16        8
 struct SmemPlan {
-  int a = 0, a_stage_bytes = 0;  ///< [block_m, 128] e4m3 per stage, 128-byte swizzle
-  int b = 0, b_stage_bytes = 0;  ///< [block_n, 128] e4m3 per stage, 128-byte swizzle
-  int staging = 0,
-      staging_chunk_bytes = 0;  ///< kCompute: [64, d_chunk_cols] of D per chunk, [warpgroup][chunk]
-  int partials = 0,
-      partials_bytes = 0;  ///< kStream: sums pushed by the other parts of k, see partial_slots
-  int scale_a = 0,
-      scale_a_stage_bytes =
-          0;  ///< kCompute: [block_m] fp32 per stage. kStream: [k block][block_m], one table
-  int scale_b = 0,
-      scale_b_stage_bytes =
-          0;  ///< kCompute: [scale_b_elems] per stage. kStream: [k block][scale_b_elems]
-  int full_barriers = 0;         ///< [stages] operands of a stage have arrived
-  int empty_barriers = 0;        ///< [stages] every reader is done with a stage
-  int scales_full_barrier = 0;   ///< kStream: the scale tables of a tile have arrived
-  int scales_empty_barrier = 0;  ///< kStream: every reader is done with the scale tables
+  int a = 0;         ///< [stage] tiles [block_m, 128] e4m3, 128-byte swizzle
+  int b = 0;         ///< [stage] tiles [block_n, 128] e4m3, 128-byte swizzle
+  int staging = 0;   ///< TMA store: [math warpgroup][chunk] tiles [64, d_chunk_cols] of D
+  int partials = 0;  ///< split k: sums pushed by the other parts, see split_reduction.cuh
+  int scale_a = 0;   ///< kCompute: [stage][block_m]. kStream: [k block][block_m]. fp32
+  int scale_b = 0;   ///< kCompute: [stage][scale_b_elems]. kStream: [k block][scale_b_elems]
+  int a_stage_bytes = 0;
+  int b_stage_bytes = 0;
+  int staging_chunk_bytes = 0;
+  int partials_bytes = 0;
+  int scale_a_stage_bytes = 0;  ///< kStream: bytes of a block of k
+  int scale_b_stage_bytes = 0;
+  int full_barriers = 0;            ///< [stage] operands have arrived
+  int empty_barriers = 0;           ///< [stage] every reader is done
+  int scales_full_barrier = 0;      ///< kStream: the scale tables of a tile have arrived
+  int scales_empty_barrier = 0;     ///< kStream: every reader is done with the scale tables
+  int partials_full_barriers = 0;   ///< kStream: [math warpgroup] the other parts' sums are here
+  int partials_empty_barriers = 0;  ///< kStream: [math warpgroup] what it pushed has been read
   int total_bytes = 0;
 };
 
@@ -50,20 +51,20 @@ FATHOM_HD constexpr SmemPlan plan_smem(const Config& c) {
   p.b_stage_bytes = c.block_n * kBlockK;
   p.a = place(1024, c.num_stages * p.a_stage_bytes);
   p.b = place(1024, c.num_stages * p.b_stage_bytes);
+  if (c.tma_store()) {
+    p.staging_chunk_bytes = kWgmmaM * c.d_chunk_cols() * c.d_bytes();
+    p.staging = place(1024, c.math_warpgroups * c.staging_chunks * p.staging_chunk_bytes);
+  }
   if (c.stream()) {
-    // Every owner (a warpgroup of this CTA) has one buffer per other part:
-    // [owner][part][slot][thread of the rows] float4.
+    // Every owner (a warpgroup of this CTA) has a buffer per other part: [slot][slice][thread].
     const int slot_bytes = c.block_m / kWgmmaM * kWarpgroupThreads * 16;
-    if (c.k_parts() > 1)
-      p.partials_bytes = c.k_warpgroups() * c.k_parts() * partial_slots(c) * slot_bytes;
+    p.partials_bytes = c.k_warpgroups() * (c.k_parts() - 1) * partial_slots(c) * slot_bytes;
     p.partials = place(128, p.partials_bytes);
     p.scale_a_stage_bytes = c.block_m * 4;
     p.scale_a = place(128, c.max_k_blocks * p.scale_a_stage_bytes);
     p.scale_b_stage_bytes = c.scale_b_elems() * 4;
     p.scale_b = place(16, c.max_k_blocks * p.scale_b_stage_bytes);
   } else {
-    p.staging_chunk_bytes = kWgmmaM * c.d_chunk_cols() * c.d_bytes();
-    p.staging = place(1024, c.math_warpgroups * c.staging_chunks * p.staging_chunk_bytes);
     p.scale_a_stage_bytes = c.block_m * 4;
     p.scale_a = place(128, c.num_stages * p.scale_a_stage_bytes);
     p.scale_b_stage_bytes = round_up(c.scale_b_elems() * 4, c.scale_b == ScaleB::k1x128 ? 128 : 16);
@@ -74,6 +75,8 @@ FATHOM_HD constexpr SmemPlan plan_smem(const Config& c) {
   if (c.stream()) {
     p.scales_full_barrier = place(8, 8);
     p.scales_empty_barrier = place(8, 8);
+    p.partials_full_barriers = place(8, c.math_warpgroups * 8);
+    p.partials_empty_barriers = place(8, c.math_warpgroups * 8);
   }
   p.total_bytes = round_up(end, 16);
   return p;

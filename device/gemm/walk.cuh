@@ -1,5 +1,5 @@
-// The sequence of (tile, block of k) that a CTA works through, in the order in which both roles
-// meet it at the ring. Device layer of the gemm family; must not include another family.
+// The sequence of tiles that a CTA works through, the same for all its roles. Device layer of the
+// gemm family; must not include another family.
 #pragma once
 
 #include "gemm/config.hpp"
@@ -7,10 +7,9 @@
 #include "gemm/schedule.hpp"
 #include "ptx/thread.cuh"
 
-namespace fathom::gemm {
+namespace fathom::device::gemm {
 
-/// for (TileWalk t(...); t.valid(); t.advance())
-/// use(t.tile);
+/// for (TileWalk<kConfig> walk(params, rank); walk.valid(); walk.advance()) ... walk.tile ...
 template <Config kConfig>
 struct TileWalk {
   const Params& params;
@@ -38,4 +37,4 @@ struct TileWalk {
   }
 };
 
-}  // namespace fathom::gemm
+}  // namespace fathom::device::gemm

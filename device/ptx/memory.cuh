@@ -27,6 +27,13 @@ FATHOM_DEVICE float load_shared(SmemAddr from) {
   return v;
 }
 
+/// ld.shared.u16
+FATHOM_DEVICE uint16_t load_shared_u16(SmemAddr from) {
+  uint16_t v;
+  asm volatile("ld.shared.u16 %0, [%1];" : "=h"(v) : "r"(from.value) : "memory");
+  return v;
+}
+
 /// ld.shared.v2.f32, 8-byte aligned
 FATHOM_DEVICE Float2 load_shared_v2(SmemAddr from) {
   Float2 v;
@@ -47,28 +54,19 @@ FATHOM_DEVICE Float4 load_shared_v4(SmemAddr from) {
   return v;
 }
 
-/// st.shared.f32
-FATHOM_DEVICE void store_shared(SmemAddr to, float v) {
-  asm volatile("st.shared.f32 [%0], %1;" ::"r"(to.value), "f"(v) : "memory");
-}
-
 /// st.shared.v2.f32, 8-byte aligned
 FATHOM_DEVICE void store_shared_v2(SmemAddr to, float x, float y) {
   asm volatile("st.shared.v2.f32 [%0], {%1, %2};" ::"r"(to.value), "f"(x), "f"(y) : "memory");
 }
 
-/// st.shared.v4.f32, 16-byte aligned
-FATHOM_DEVICE void store_shared_v4(SmemAddr to, Float4 v) {
-  asm volatile("st.shared.v4.f32 [%0], {%1, %2, %3, %4};" ::"r"(to.value), "f"(v.x), "f"(v.y),
-               "f"(v.z), "f"(v.w)
-               : "memory");
-}
-
-/// st.shared::cluster.v4.f32 into any CTA of the cluster; `to` comes from map_to_cta.
-FATHOM_DEVICE void store_cluster_v4(SmemAddr to, Float4 v) {
-  asm volatile("st.shared::cluster.v4.f32 [%0], {%1, %2, %3, %4};" ::"r"(to.value), "f"(v.x),
-               "f"(v.y), "f"(v.z), "f"(v.w)
-               : "memory");
+/// st.async.v4.f32 into any CTA of the cluster: completes 16 bytes on `barrier` of that CTA, which
+/// orders it there. Both addresses come from map_to_cta.
+FATHOM_DEVICE void store_async_v4(SmemAddr to, Float4 v, SmemAddr barrier) {
+  asm volatile(
+      "st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v4.f32 [%0], {%1, %2, %3, %4}, "
+      "[%5];" ::"r"(to.value),
+      "f"(v.x), "f"(v.y), "f"(v.z), "f"(v.w), "r"(barrier.value)
+      : "memory");
 }
 
 /// stmatrix.x4: four 8x8 matrices of 16-bit elements; lanes 8i..8i+7 give the row addresses of
@@ -86,11 +84,26 @@ FATHOM_DEVICE void stmatrix_x2(SmemAddr row, uint32_t r0, uint32_t r1) {
                : "memory");
 }
 
-/// ld.global.nc.f32: data that no thread of the grid writes.
+/// ld.global.f32
 FATHOM_DEVICE float load_global(const float* from) {
   float v;
-  asm volatile("ld.global.nc.f32 %0, [%1];" : "=f"(v) : "l"(from));
+  asm volatile("ld.global.f32 %0, [%1];" : "=f"(v) : "l"(from) : "memory");
   return v;
+}
+
+/// st.global.f32
+FATHOM_DEVICE void store_global(float* to, float v) {
+  asm volatile("st.global.f32 [%0], %1;" ::"l"(to), "f"(v) : "memory");
+}
+
+/// st.global.u32
+FATHOM_DEVICE void store_global(uint32_t* to, uint32_t v) {
+  asm volatile("st.global.u32 [%0], %1;" ::"l"(to), "r"(v) : "memory");
+}
+
+/// st.global.u16
+FATHOM_DEVICE void store_global(uint16_t* to, uint16_t v) {
+  asm volatile("st.global.u16 [%0], %1;" ::"l"(to), "h"(v) : "memory");
 }
 
 /// cp.async.ca: 4 bytes from global to shared memory, without a register and without waiting.

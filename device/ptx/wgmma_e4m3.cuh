@@ -7,7 +7,8 @@
 
 namespace fathom::ptx {
 
-/// wgmma.mma_async.m64nNk32.f32.e4m3.e4m3: d = a * b, plus d where `add`. a and b are matrix descriptors (K-major).
+/// wgmma.mma_async.m64nNk32.f32.e4m3.e4m3: d = a * b, plus d where `add`; a and b are matrix
+/// descriptors of K-major tiles.
 template <int kN>
 struct WgmmaE4m3;
 

@@ -51,6 +51,7 @@ struct Ring {
   FATHOM_DEVICE SmemAddr full(int stage) const { return full_barriers + stage * 8; }
   FATHOM_DEVICE SmemAddr empty(int stage) const { return empty_barriers + stage * 8; }
 
+  /// One thread: mbarrier.init runs on the uniform datapath, so that lanes would take turns anyway.
   FATHOM_DEVICE void init(int full_arrivals, int empty_arrivals) const {
     for (int stage = 0; stage < kStages; ++stage) {
       ptx::mbarrier_init(full(stage), full_arrivals);

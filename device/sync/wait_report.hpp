@@ -7,7 +7,14 @@
 namespace fathom::sync {
 
 /// What a wait waits for, as a bounded wait reports it.
-enum class BarrierName : uint32_t { kFull = 1, kEmpty, kScalesFull, kScalesEmpty };
+enum class BarrierName : uint32_t {
+  kFull = 1,
+  kEmpty,
+  kScalesFull,
+  kScalesEmpty,
+  kPartialsFull,
+  kPartialsEmpty
+};
 
 /// What the first bounded wait that gave up saw; lies in memory that the host can read after the
 /// trap.

@@ -30,12 +30,16 @@ void expect_sound(const Config& c) {
     spans.push_back({"partials", p.partials, p.partials_bytes, 16});
     spans.push_back({"scales_full", p.scales_full_barrier, 8, 8});
     spans.push_back({"scales_empty", p.scales_empty_barrier, 8, 8});
+    spans.push_back({"partials_full", p.partials_full_barriers, c.math_warpgroups * 8, 8});
+    spans.push_back({"partials_empty", p.partials_empty_barriers, c.math_warpgroups * 8, 8});
   } else {
+    EXPECT_EQ(p.scale_a_stage_bytes % 128, 0) << "TMA destination";
+    EXPECT_GE(p.scale_b_stage_bytes, c.scale_b_elems() * 4);
+  }
+  if (c.tma_store()) {
     spans.push_back({"staging", p.staging,
                      c.math_warpgroups * c.staging_chunks * 64 * c.d_chunk_cols() * c.d_bytes(),
                      1024});
-    EXPECT_EQ(p.scale_a_stage_bytes % 128, 0) << "TMA destination";
-    EXPECT_GE(p.scale_b_stage_bytes, c.scale_b_elems() * 4);
   }
   std::sort(spans.begin(), spans.end(),
             [](const Span& x, const Span& y) { return x.begin < y.begin; });

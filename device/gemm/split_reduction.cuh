@@ -1,0 +1,131 @@
+// Adds up the sums of the parts of k (warpgroups of a CTA, CTAs of a cluster) and stores D. Device
+// layer of the gemm family.
+//
+// The 8-column groups of a tile are dealt to the parts. Every part pushes the groups it does not
+// own into the owner's shared memory (st.async: the data completes bytes on the owner's barrier, so
+// no fence and no cluster barrier is in the path); the owner adds them to its own in the order of
+// the parts and stores the group straight from registers.
+//
+//   part 0   [own | push -> 1 | push -> 2 ]          owner 0 adds group 0 of parts 0, 1, 2
+//   part 1   [push -> 0 | own | push -> 2 ]          owner 1 adds group 1 ...
+//   part 2   [push -> 0 | push -> 1 | own ]
+#pragma once
+
+#include "gemm/config.hpp"
+#include "gemm/direct_store.cuh"
+#include "gemm/params.hpp"
+#include "gemm/schedule.hpp"
+#include "gemm/smem.hpp"
+#include "ptx/barrier.cuh"
+#include "ptx/mbarrier.cuh"
+#include "ptx/memory.cuh"
+#include "ptx/thread.cuh"
+#include "sync/pipeline.cuh"
+#include "tile/accumulator.cuh"
+
+namespace fathom::device::gemm {
+
+template <Config kConfig>
+struct SplitReduction {
+  using Sums = tile::Accumulator<kConfig.block_n>;
+  static constexpr SmemPlan kPlan = plan_smem(kConfig);
+  static constexpr int kSlices = kConfig.block_m / kWgmmaM;
+  static constexpr int kTurns = kConfig.k_warpgroups();
+  static constexpr int kParts = kConfig.k_parts();
+  static constexpr int kGroups = Sums::kGroups;
+  static constexpr int kSlots = partial_slots(kConfig);      // groups per owner
+  static constexpr int kOwners = ceil_div(kGroups, kSlots);  // parts that own any
+  static constexpr int kPushBytes = kWarpgroupThreads * 16;  // one group of one warpgroup
+
+  const Params& params;
+  SmemAddr smem;
+  sync::Waiter<kConfig.bounded_waits> waiter;
+  int slice;   // which 64 rows
+  int part;    // cluster rank * kTurns + turn
+  int thread;  // in the warpgroup
+  uint32_t phase = 0;
+
+  /// The barriers of this CTA. One thread.
+  FATHOM_DEVICE static void init(SmemAddr smem, int cluster_rank) {
+    for (int warpgroup = 0; warpgroup < kConfig.math_warpgroups; ++warpgroup) {
+      const int part = cluster_rank * kTurns + warpgroup / kSlices;
+      ptx::mbarrier_init(smem + kPlan.partials_full_barriers + warpgroup * 8, 1);
+      ptx::mbarrier_init(smem + kPlan.partials_empty_barriers + warpgroup * 8,
+                         max_of(1, part < kOwners ? kOwners - 1 : kOwners));
+    }
+  }
+
+  /// `first` / `last`: of the tiles of this cluster; all its CTAs have equally many.
+  FATHOM_DEVICE void run(const Sums& sums, const Tile& tile, bool first, bool last) {
+    if (part < kOwners && thread == 0)
+      ptx::mbarrier_arrive_expect_tx(full_of(part), (kParts - 1) * owned_groups() * kPushBytes);
+    if (!first) waiter.wait(empty_of(part), phase ^ 1, sync::BarrierName::kPartialsEmpty, part);
+#pragma unroll
+    for (int group = 0; group < kGroups; ++group)
+      if (group / kSlots != part) push(sums, group);
+    if (part < kOwners) {
+      waiter.wait(full_of(part), phase, sync::BarrierName::kPartialsFull, part);
+#pragma unroll
+      for (int group = 0; group < kGroups; ++group)
+        if (group / kSlots == part) store(add_partials(sums, group), tile, group);
+      if (!last) hand_back();
+    }
+    phase ^= 1;
+  }
+
+ private:
+  FATHOM_DEVICE int owned_groups() const {
+    return min_of(kSlots, kGroups - part * kSlots);
+  }
+  /// Barriers in the CTA of that part, by their address there.
+  FATHOM_DEVICE SmemAddr full_of(int p) const {
+    return smem + kPlan.partials_full_barriers + (p % kTurns * kSlices + slice) * 8;
+  }
+  FATHOM_DEVICE SmemAddr empty_of(int p) const {
+    return smem + kPlan.partials_empty_barriers + (p % kTurns * kSlices + slice) * 8;
+  }
+  /// Where `owner` keeps what `sender` pushed of a group: [turn of the owner][other
+  /// part][slot][slice].
+  FATHOM_DEVICE SmemAddr partial(int owner, int sender, int group) const {
+    const int other = sender < owner ? sender : sender - 1;
+    const int slot = (owner % kTurns * (kParts - 1) + other) * kSlots + group % kSlots;
+    return smem + kPlan.partials + (slot * kSlices + slice) * kPushBytes + thread * 16;
+  }
+
+  FATHOM_DEVICE void push(const Sums& sums, int group) const {
+    const int owner = group / kSlots;
+    const float* v = sums.v + 4 * group;
+    ptx::store_async_v4(ptx::map_to_cta(partial(owner, part, group), owner / kTurns),
+                        {v[0], v[1], v[2], v[3]}, ptx::map_to_cta(full_of(owner), owner / kTurns));
+  }
+
+  FATHOM_DEVICE ptx::Float4 add_partials(const Sums& sums, int group) const {
+    ptx::Float4 total = {};
+#pragma unroll
+    for (int p = 0; p < kParts; ++p) {
+      const float* v = sums.v + 4 * group;
+      const ptx::Float4 x = p == part ? ptx::Float4{v[0], v[1], v[2], v[3]}
+                                      : ptx::load_shared_v4(partial(part, p, group));
+      total = {total.x + x.x, total.y + x.y, total.z + x.z, total.w + x.w};
+    }
+    return total;
+  }
+
+  /// Tells every part that this owner has read what it pushed.
+  FATHOM_DEVICE void hand_back() const {
+    ptx::barrier_sync(
+        static_cast<int>(sync::NamedBarrier::kWarpgroup0) + part % kTurns * kSlices + slice,
+        kWarpgroupThreads);
+    if (thread < kParts && thread != part)
+      ptx::mbarrier_arrive_cluster(ptx::map_to_cta(empty_of(thread), thread / kTurns));
+  }
+
+  FATHOM_DEVICE void store(const ptx::Float4& v, const Tile& tile, int group) const {
+    const int row = tile.row + slice * 64 + thread / 32 * 16 + thread % 32 / 4;
+    const int col = tile.col + group * 8 + thread % 4 * 2;
+    if (row < tile.row_end) store_pair<kConfig>(params, v.x, v.y, row, col);
+    if (row + 8 < tile.row_end) store_pair<kConfig>(params, v.z, v.w, row + 8, col);
+  }
+};
+
+}  // namespace fathom::device::gemm
