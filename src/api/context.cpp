@@ -35,9 +35,10 @@ ContextOptions with_defaults(ContextOptions options) {
                     "process may use",
                     options.num_threads));
   }
-  if (options.cache_limit_mib < 0) {
+  constexpr std::int64_t kMaxLimitMib = std::int64_t{1} << 40;  // 2^60 bytes: no overflow in bytes
+  if (options.cache_limit_mib < 0 || options.cache_limit_mib > kMaxLimitMib) {
     throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("Context: cache_limit_mib is {}; it needs 0 or more; 0 sets no limit",
+                fmt::format("Context: cache_limit_mib is {}; it needs 0 to 2^40; 0 sets no limit",
                             options.cache_limit_mib));
   }
   if (options.num_threads == 0) options.num_threads = usable_cores();

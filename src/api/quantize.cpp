@@ -76,19 +76,13 @@ void check(const Operands& o, std::initializer_list<DType> x_types, ScaleBlock b
 
 /// kCpu or kReference, or a refusal that says why.
 Backend resolve(Backend wanted, const Operand& x) {
-  const bool on_gpu = x.view.device.type == DeviceType::kCuda;
-  if (wanted == Backend::kCuda || (wanted == Backend::kAuto && on_gpu)) {
+  api::check_backend(x, wanted);
+  if (x.view.device.type == DeviceType::kCuda) {
     throw Error(
         ErrorCode::kUnsupported,
-        fmt::format(
-            "{}: x is on {}; this build casts on the host only: copy the tensors there and use the "
-            "backend cpu",
-            x.operation, to_string(x.view.device)));
-  }
-  if (on_gpu) {
-    api::refuse(x, fmt::format("is on {}, and the backend is {}; that backend needs tensors on the "
-                               "CPU: copy them there",
-                               to_string(x.view.device), to_string(wanted)));
+        fmt::format("{}: x is on {}; this build casts on the host only: copy the tensors there and "
+                    "use the backend cpu",
+                    x.operation, to_string(x.view.device)));
   }
   return wanted == Backend::kAuto ? Backend::kCpu : wanted;
 }
