@@ -85,7 +85,7 @@ const Driver& Driver::load(const std::string& path) {
   return *driver;
 }
 
-Driver::Driver(std::string path) : state_(nullptr) {
+Driver::Driver(const std::string& path) : state_(nullptr) {
   void* handle = open_library(path, &path_);
   const std::string missing = resolve_symbols(handle, &api_);
   if (!missing.empty()) {

@@ -51,7 +51,7 @@ class Driver {
 
  private:
   struct State;
-  explicit Driver(std::string path);
+  explicit Driver(const std::string& path);
   ~Driver() = delete;
 
   abi::Api api_{};

@@ -182,7 +182,7 @@ fs::path search_nvcc(const CompilerSettings& settings) {
     places.push_back(directory.parent_path() / "bin");
   }
   for (const fs::path& place : places) {
-    const fs::path nvcc = place / "nvcc";
+    fs::path nvcc = place / "nvcc";
     if (::access(nvcc.c_str(), X_OK) == 0) return nvcc;
   }
   return {};
