@@ -67,14 +67,15 @@ struct Scratch {
       : pitch(plan.block_k + 16),
         a(make(plan.block_m * pitch)),
         b(make(plan.block_n * pitch)),
-        c(make(plan.block_m * plan.block_n)) {}
+        c(make(plan.block_m * plan.block_n)),
+        row(make(plan.block_n)) {}
 
   static std::unique_ptr<float[]> make(std::int64_t size) {
     return std::make_unique_for_overwrite<float[]>(static_cast<std::size_t>(size));
   }
 
   std::int64_t pitch;
-  std::unique_ptr<float[]> a, b, c;
+  std::unique_ptr<float[]> a, b, c, row;
 };
 
 class Product {
@@ -85,29 +86,22 @@ class Product {
 
   /// D's rows of `block`, columns [col, col + cols).
   void compute(const RowBlock& block, std::int64_t col, std::int64_t cols, Scratch& scratch) const {
-    // batch_invariant: always the same call of BLAS, so that a row meets the same instructions
-    // whatever m is.
     const std::int64_t rows = p_.batch_invariant ? plan_.block_m : block.count;
     for (std::int64_t k0 = 0; k0 < p_.k; k0 += plan_.block_k) {
       const std::int64_t k = std::min(plan_.block_k, p_.k - k0);
-      for (std::int64_t i = 0; i < rows; ++i) {
-        float* out = scratch.a.get() + i * scratch.pitch;
-        if (i < block.count) {
-          dequantise_a(block.rows[i], k0, k, out);
-        } else {
-          std::fill_n(out, k, 0.0f);
-        }
+      for (std::int64_t i = 0; i < block.count; ++i) {
+        dequantise_a(block.rows[i], k0, k, scratch.a.get() + i * scratch.pitch);
+      }
+      for (std::int64_t i = block.count; i < rows; ++i) {
+        std::fill_n(scratch.a.get() + i * scratch.pitch, k, 0.0f);
       }
       for (std::int64_t j = 0; j < cols; ++j) {
         dequantise_b(block.group, col + j, k0, k, scratch.b.get() + j * scratch.pitch);
       }
-      blas_.multiply(rows, cols, k, {scratch.a.get(), scratch.pitch},
-                     {scratch.b.get(), scratch.pitch}, k0 == 0 ? 0.0f : 1.0f,
-                     {scratch.c.get(), cols});
+      multiply(rows, cols, k, k0 == 0 ? 0.0f : 1.0f, scratch);
     }
     if (p_.k == 0) std::fill_n(scratch.c.get(), rows * cols, 0.0f);
-    for (std::int64_t i = 0; i < block.count; ++i)
-      store(block.rows[i], col, cols, scratch.c.get() + i * cols);
+    store_rows(block, rows, col, cols, scratch);
   }
 
   void store_zeros(std::int64_t d_row) const {
@@ -115,6 +109,35 @@ class Product {
   }
 
  private:
+  /// c = a * b^T; batch_invariant: its transpose, always with the same number of rows of a.
+  /// OpenBLAS computes the columns of its row-major product in bundles of different sizes, each
+  /// with instructions of its own, but all of up to 16 rows of the right side in one; so there a
+  /// row's bits depend neither on its place in the block nor on its neighbours.
+  void multiply(std::int64_t rows, std::int64_t cols, std::int64_t k, float beta,
+                Scratch& scratch) const {
+    const Matrix a{scratch.a.get(), scratch.pitch};
+    const Matrix b{scratch.b.get(), scratch.pitch};
+    if (p_.batch_invariant) {
+      blas_.multiply(cols, rows, k, b, a, beta, {scratch.c.get(), rows});
+    } else {
+      blas_.multiply(rows, cols, k, a, b, beta, {scratch.c.get(), cols});
+    }
+  }
+
+  void store_rows(const RowBlock& block, std::int64_t rows, std::int64_t col, std::int64_t cols,
+                  Scratch& scratch) const {
+    for (std::int64_t i = 0; i < block.count; ++i) {
+      const float* values = scratch.c.get() + i * cols;
+      if (p_.batch_invariant) {
+        for (std::int64_t j = 0; j < cols; ++j)
+          scratch.row[static_cast<std::size_t>(j)] =
+              scratch.c[static_cast<std::size_t>(j * rows + i)];
+        values = scratch.row.get();
+      }
+      store(block.rows[i], col, cols, values);
+    }
+  }
+
   /// Where row `d_row` of D lies in an operand that has D's rows.
   std::int64_t row_offset(const MatrixLayout& layout, std::int64_t d_row) const {
     if (p_.form != Groups::Form::kMasked) return d_row * layout.row_stride;

@@ -33,7 +33,12 @@ std::string tag_of(const GemmPlan& plan) {
   return fmt::format("cpu_{}x{}x{}_t{}", plan.block_m, plan.block_n, plan.block_k, plan.threads);
 }
 
-GemmPlan from_tag(const std::string& tag) {
+/// batch_invariant: rows that every product has. OpenBLAS's kernels for x86-64 and arm64 work on up
+/// to 16 rows at once or on a divisor of 16, so that all rows of a block meet the same
+/// instructions.
+constexpr std::int64_t kInvariantRows = 16;
+
+GemmPlan from_tag(const std::string& tag, bool batch_invariant) {
   GemmPlan plan;
   long long m = 0, n = 0, k = 0;
   const int read = std::sscanf(tag.c_str(), "cpu_%lldx%lldx%lld_t%d", &m, &n, &k, &plan.threads);
@@ -54,13 +59,20 @@ GemmPlan from_tag(const std::string& tag) {
                             "leave config out",
                             tag, kLargest));
   }
+  if (batch_invariant && plan.block_m != kInvariantRows) {
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("gemm: config is \"{}\", with blocks of {} rows; batch_invariant needs {}: "
+                    "leave one of the two out",
+                    tag, plan.block_m, kInvariantRows));
+  }
   return plan;
 }
 
 }  // namespace
 
 GemmPlan plan_gemm(const plan::GemmProblem& problem, int threads) {
-  if (!problem.config.empty()) return from_tag(problem.config);
+  if (!problem.config.empty()) return from_tag(problem.config, problem.batch_invariant);
   GemmPlan plan;
   // Measured on two Zen 4 cores with OpenBLAS 0.3.21 (docs/numerics.md): a block of A and of B for
   // 512 of k stays in a second-level cache of 1 MiB, and few rows want few columns.
@@ -70,7 +82,7 @@ GemmPlan plan_gemm(const plan::GemmProblem& problem, int threads) {
   plan.block_k = 512;
   while (plan.block_n > 64 && count_blocks(problem, plan) < 32) plan.block_n /= 2;
   if (problem.batch_invariant) {  // nothing that depends on m may decide
-    plan.block_m = 32;
+    plan.block_m = kInvariantRows;
     plan.block_n = 128;
   }
   const double work = static_cast<double>(problem.n) * static_cast<double>(problem.k) *

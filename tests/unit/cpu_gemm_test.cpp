@@ -7,7 +7,9 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <vector>
 
 #include "cpu/blas.hpp"
@@ -194,6 +196,29 @@ TEST(CpuGemmDense, BatchInvariantRowsDependOnNothingElse) {
   }
 }
 
+/// Kernel families of OpenBLAS that this processor runs, by the names that OPENBLAS_CORETYPE takes.
+std::vector<std::string> openblas_kernels() {
+#if defined(__x86_64__)
+  std::vector<std::string> names{"Prescott", "Nehalem"};
+  if (__builtin_cpu_supports("avx")) names.push_back("Sandybridge");
+  if (__builtin_cpu_supports("avx2")) names.insert(names.end(), {"Haswell", "Zen"});
+  if (__builtin_cpu_supports("avx512f")) names.push_back("SkylakeX");
+  return names;
+#else
+  return {"ARMV8"};
+#endif
+}
+
+TEST(CpuGemmDense, BatchInvariantWithEveryKernelOfOpenBlas) {
+  for (const std::string& kernel : openblas_kernels()) {
+    const std::string command =
+        "OPENBLAS_CORETYPE=" + kernel + " " +
+        std::filesystem::read_symlink("/proc/self/exe").string() +
+        " --gtest_filter=CpuGemmDense.BatchInvariantRowsDependOnNothingElse > /dev/null";
+    EXPECT_EQ(std::system(command.c_str()), 0) << command;
+  }
+}
+
 TEST(CpuGemmDense, NanAndInfiniteInputsStayInTheirRowAndColumn) {
   ProblemData data({.m = 5, .n = 6, .k = 130, .out = DType::kFp32});
   static_cast<std::uint8_t*>(data.operands().a.data)[2 * data.problem().a.row_stride + 129] =
@@ -262,6 +287,21 @@ TEST(CpuGemmPlan, TagsAreReadBackAndBadOnesRefused) {
     problem.config = bad;
     EXPECT_THROW(plan_gemm(problem, 2), Error) << bad;
   }
+}
+
+TEST(CpuGemmPlan, BatchInvariantDecidesTheRowsOfABlock) {
+  ProblemSpec spec{.m = 100, .n = 300, .k = 500};
+  spec.batch_invariant = true;
+  plan::GemmProblem problem = ProblemData(spec).problem();
+  const GemmPlan planned = plan_gemm(problem, 2);
+  for (const std::int64_t m : {1, 16, 1000, 100000}) {
+    problem.m = m;
+    EXPECT_EQ(plan_gemm(problem, 2).block_m, planned.block_m);
+    EXPECT_EQ(plan_gemm(problem, 2).block_n, planned.block_n);
+    EXPECT_EQ(plan_gemm(problem, 2).block_k, planned.block_k);
+  }
+  problem.config = "cpu_64x128x512_t2";
+  EXPECT_THROW(plan_gemm(problem, 2), Error);
 }
 
 TEST(CpuGemmPlan, AForcedConfigGivesTheSameBitsOnExactData) {
