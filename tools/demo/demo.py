@@ -61,11 +61,11 @@ def activations(k, factor=1.0):
 
 
 def timings(shapes):
-    """Seconds of one product for each (n, k), from `fathom bench`."""
+    """Seconds of one product for each (n, k): the median of `fathom bench`."""
     times = {}
     for n, k in shapes:
         report = fathom("bench", "--m", ROWS, "--n", n, "--k", k)
-        times[n, k] = report["cases"][0]["seconds"]
+        times[n, k] = report["results"][0]["median_us"] * 1e-6
     return times
 
 
