@@ -1,23 +1,26 @@
 /* Fathom for C, Rust, Python and whatever else calls C: the operations of gemm.hpp and quantize.hpp
    over a stable ABI. Public layer; C99.
 
-   Conventions
-   - Every function that can fail returns a fathom_status; FATHOM_OK is 0.
-   fathom_last_error_message() then tells what was being done, what was got, what is needed and what
-   to try. Output arguments are written on success only.
-   - Handles are opaque. Each has a function that destroys it, which accepts NULL. They may be used
-   from any number of threads at once, but must not be used while or after they are destroyed.
-   - Structs that may grow start with struct_size: set it to sizeof the struct, and everything you
-   do not use to zero, which always means the default: fathom_gemm_args args = {.struct_size =
-   sizeof args}; A library that is newer than your header takes the members that you do not have as
-   zero; one that is older refuses members that it does not have, unless they are zero.
-   - Strings are UTF-8 and end with NUL. Sizes are int64_t, strides count elements, sizes of memory
-   are in bytes.
-   - No C++ exception leaves any function, and none may leave a callback.
+   Errors. Every function that can fail returns a fathom_status; FATHOM_OK is 0. After a failure
+   fathom_last_error_message() tells what was being done, what was got, what is needed and what to
+   try. Output arguments are written on success only. No C++ exception leaves any function, and none
+   may leave a callback.
 
-   ABI. FATHOM_ABI_VERSION grows only when something here changes its meaning or goes away;
-   additions leave it. Compare it with fathom_abi_version() when you load the library at run time.
- */
+   Handles are opaque. Each has a function that destroys it and accepts NULL. They may be used from
+   any number of threads at once, but not while or after they are destroyed.
+
+   Structs that may grow start with struct_size: the sizeof of the struct as you compiled it. What
+   you leave zero is the default:
+
+     fathom_gemm_args args = {.struct_size = sizeof args};
+
+   A library that is newer than your header takes members that you do not have as zero; one that is
+   older refuses members that it does not have unless they are zero.
+
+   Strings are UTF-8 and end with NUL. Strides count elements.
+
+   FATHOM_ABI_VERSION grows only when something here changes its meaning or goes away; additions
+   leave it. Compare it with fathom_abi_version() when you load the library at run time. */
 #ifndef FATHOM_C_API_H_
 #define FATHOM_C_API_H_
 
@@ -34,29 +37,33 @@ extern "C" {
 /* ---------------------------------------------------------------------------------------------- */
 /* Errors and versions */
 
-/* What a function returns. Python raises ValueError for FATHOM_INVALID_ARGUMENT,
-   NotImplementedError for FATHOM_UNSUPPORTED, RuntimeError for the rest. */
+/* What a function returns: FATHOM_OK, or why it could not do its work. */
 typedef int32_t fathom_status;
 enum {
   FATHOM_OK = 0,
-  FATHOM_INVALID_ARGUMENT =
-      1, /* shapes, types, strides, alignment, metadata: the caller can mend it */
-  FATHOM_UNSUPPORTED =
-      2, /* legal, but not on this device or build; the message carries the reason */
-  FATHOM_COMPILE_FAILED = 3, /* the run-time compiler refused the source or was not found */
-  FATHOM_DRIVER = 4,         /* a CUDA driver call failed */
-  FATHOM_CACHE = 5,          /* the kernel cache could not be used and nothing else would do */
-  FATHOM_IO = 6,             /* a file is missing, unwritable or full */
-  FATHOM_INTERNAL = 7, /* out of memory, or a defect of this library: please report the message */
-  FATHOM_NO_DEVICE = 8 /* no CUDA driver or no CUDA device on this machine */
+  /* Shapes, types, strides, alignment, metadata: the caller can mend it. */
+  FATHOM_INVALID_ARGUMENT = 1,
+  /* Legal, but not on this device or build; the message carries the reason. */
+  FATHOM_UNSUPPORTED = 2,
+  /* The run-time compiler refused the source or was not found. */
+  FATHOM_COMPILE_FAILED = 3,
+  /* A CUDA driver call failed. */
+  FATHOM_DRIVER = 4,
+  /* The kernel cache could not be used and nothing else would do. */
+  FATHOM_CACHE = 5,
+  /* A file is missing, unwritable or full. */
+  FATHOM_IO = 6,
+  /* Out of memory, or a defect of this library: please report the message. */
+  FATHOM_INTERNAL = 7,
+  /* No CUDA driver or no CUDA device on this machine. */
+  FATHOM_NO_DEVICE = 8
 };
 
 /* "ok", "invalid_argument", "unsupported", ...; "unknown" for other values. Lives forever. */
 FATHOM_API const char* fathom_status_name(fathom_status status);
 
 /* The last failure on the calling thread. A call that succeeds leaves it as it is. The message
-   lives until the next call that fails on this thread; "" and FATHOM_OK before the first failure.
- */
+   lives until the next call that fails on this thread; "" and FATHOM_OK before the first. */
 FATHOM_API const char* fathom_last_error_message(void);
 FATHOM_API fathom_status fathom_last_error_status(void);
 
@@ -64,17 +71,16 @@ FATHOM_API fathom_status fathom_last_error_status(void);
 FATHOM_API int32_t fathom_abi_version(void);
 /* "1.2.3". Lives forever. */
 FATHOM_API const char* fathom_version(void);
-/* The commit the library was built from, with "-dirty" when the tree had changes; "unknown" outside
- * git. */
+/* The commit the library was built from, "-dirty" when the tree had changes, or "unknown". */
 FATHOM_API const char* fathom_commit(void);
 
 /* ---------------------------------------------------------------------------------------------- */
 /* Tensors */
 
-/* Values of fathom_tensor.dtype. */
+/* Values of fathom_tensor.dtype. E4M3 is FP8 with 4 exponent and 3 mantissa bits, no infinity, NaN
+   = S.1111.111 and 448 as its largest number. */
 enum {
-  FATHOM_E4M3 =
-      1, /* FP8: 4 exponent and 3 mantissa bits, no infinity, NaN = S.1111.111, largest 448 */
+  FATHOM_E4M3 = 1,
   FATHOM_BF16 = 2,
   FATHOM_FP16 = 3,
   FATHOM_FP32 = 4,
@@ -88,8 +94,7 @@ enum { FATHOM_CPU = 1, FATHOM_CUDA = 2 };
 
 #define FATHOM_MAX_RANK 4
 
-/* A strided view of memory that you own; nothing is copied. All zero = no tensor. This struct never
- * changes. */
+/* A strided view of memory that you own. All zero = no tensor. This struct never changes. */
 typedef struct fathom_tensor {
   void* data;                      /* may be NULL when the tensor has no elements */
   int32_t dtype;                   /* FATHOM_E4M3, ... */
@@ -100,14 +105,14 @@ typedef struct fathom_tensor {
   int64_t stride[FATHOM_MAX_RANK]; /* elements between neighbours along each dimension */
 } fathom_tensor;
 
-/* [size] on the CPU, contiguous. For a CUDA tensor set device_type and device_index of the result.
- */
+/* These four make views of CPU memory; for a CUDA tensor set device_type and device_index after.
+   [size], contiguous. */
 FATHOM_API fathom_tensor fathom_vector(const void* data, int32_t dtype, int64_t size);
-/* [rows, cols] on the CPU, rows of `pitch` elements (0 = cols). */
+/* [rows, cols], rows of `pitch` elements (0 = cols). */
 FATHOM_API fathom_tensor fathom_matrix(const void* data, int32_t dtype, int64_t rows, int64_t cols,
                                        int64_t pitch);
-/* [batch, rows, cols] on the CPU, rows of `pitch` elements (0 = cols), batches of `batch_stride` (0
- * = rows * pitch). */
+/* [batch, rows, cols], rows of `pitch` elements (0 = cols), batches of `batch_stride` (0 = rows *
+   pitch). */
 FATHOM_API fathom_tensor fathom_batch(const void* data, int32_t dtype, int64_t batch, int64_t rows,
                                       int64_t cols, int64_t pitch, int64_t batch_stride);
 /* The same elements with the last two dimensions exchanged. */
@@ -134,24 +139,31 @@ typedef void (*fathom_log_callback)(void* user_data, int32_t level, const char* 
 /* Each member has the meaning of the environment variable named beside it (docs/environment.md). */
 typedef struct fathom_context_options {
   size_t struct_size;
-  int32_t num_threads; /* FATHOM_NUM_THREADS: cores for the CPU backend; 0 = all that the process
-                          may use */
-  int32_t log_level;   /* FATHOM_LOG: FATHOM_LOG_OFF, ... */
-  fathom_log_callback log; /* NULL = messages go nowhere (with FATHOM_LOG set: standard error) */
-  void* log_user_data;     /* passed to log */
-  const char*
-      cache_dir; /* FATHOM_CACHE_DIR; NULL = $XDG_CACHE_HOME/fathom, else $HOME/.cache/fathom */
-  const char*
-      system_cache_dir;    /* FATHOM_SYSTEM_CACHE_DIR: a cache that is only read; NULL = none */
-  int64_t cache_limit_mib; /* FATHOM_CACHE_LIMIT_MIB; 0 = 1024, negative = no limit */
-  const char* compiler;    /* FATHOM_COMPILER: "nvrtc", "nvcc", "none"; NULL = "nvrtc" */
-  const char* libcuda;     /* FATHOM_LIBCUDA: the driver library; NULL = libcuda.so.1 */
-  const char* nvrtc;       /* FATHOM_NVRTC: libnvrtc or its directory; NULL = searched */
-  const char* openblas;    /* FATHOM_OPENBLAS: the CPU matrix product; NULL = searched */
+  /* FATHOM_NUM_THREADS: cores for the CPU backend; 0 = all that the process may use. */
+  int32_t num_threads;
+  /* FATHOM_LOG: FATHOM_LOG_OFF, ... */
+  int32_t log_level;
+  /* NULL = messages go nowhere; where FATHOM_LOG is set and read, to standard error. */
+  fathom_log_callback log;
+  void* log_user_data;
+  /* FATHOM_CACHE_DIR; NULL = $XDG_CACHE_HOME/fathom, else $HOME/.cache/fathom. */
+  const char* cache_dir;
+  /* FATHOM_SYSTEM_CACHE_DIR: a cache that is only read; NULL = none. */
+  const char* system_cache_dir;
+  /* FATHOM_CACHE_LIMIT_MIB; 0 = 1024, negative = no limit. */
+  int64_t cache_limit_mib;
+  /* FATHOM_COMPILER: "nvrtc", "nvcc", "none"; NULL = "nvrtc". */
+  const char* compiler;
+  /* FATHOM_LIBCUDA: the driver library; NULL = libcuda.so.1. */
+  const char* libcuda;
+  /* FATHOM_NVRTC: libnvrtc or its directory; NULL = searched. */
+  const char* nvrtc;
+  /* FATHOM_OPENBLAS: the CPU matrix product; NULL = searched. */
+  const char* openblas;
 } fathom_context_options;
 
-/* A context that depends on no FATHOM_ variable. `options` may be NULL: all defaults. Strings are
- * copied. */
+/* A context that depends on no FATHOM_ variable. `options` may be NULL: all defaults. Strings of
+   options are copied. */
 FATHOM_API fathom_status fathom_context_create(const fathom_context_options* options,
                                                fathom_context** context);
 /* A context as the environment asks for, read now and never again; members of `overrides` (which
@@ -176,55 +188,74 @@ enum {
   FATHOM_BACKEND_REFERENCE = 3
 };
 
-/* Values of group_form: what group_index is. It lies where the operands lie and may change between
- * launches. */
+/* Values of group_form: what group_index is. It lies where the operands lie and its contents may
+   change between launches. */
 enum {
-  FATHOM_GROUPS_NONE = 0, /* the dense product */
-  FATHOM_GROUPS_OFFSETS =
-      1, /* offsets [G + 1], int32 or int64: rows [offsets[g], offsets[g + 1]) are group g */
-  FATHOM_GROUPS_ROW_GROUP = 2, /* row_group [m], int32: the group of each row, -1 = nobody's */
-  FATHOM_GROUPS_GROUP_END =
-      3, /* group_end [G], int32: exclusive ends; starts rounded up to the alignment */
-  FATHOM_GROUPS_MASKED = 4 /* rows [G], int32: the first rows[g] of the max_m rows of group g */
+  /* The dense product. */
+  FATHOM_GROUPS_NONE = 0,
+  /* offsets [G + 1], int32 or int64: rows [offsets[g], offsets[g + 1]) are group g. */
+  FATHOM_GROUPS_OFFSETS = 1,
+  /* row_group [m], int32: the group of each row, -1 = nobody's. */
+  FATHOM_GROUPS_ROW_GROUP = 2,
+  /* group_end [G], int32: exclusive ends; starts rounded up to group_alignment. */
+  FATHOM_GROUPS_GROUP_END = 3,
+  /* rows [G], int32: the first rows[g] of the max_m rows of group g. */
+  FATHOM_GROUPS_MASKED = 4
 };
 
-/* Bits of flags. */
-#define FATHOM_GEMM_ACCUMULATE ((uint64_t)1) /* D += instead of D =; D must be fp32, dense only */
-#define FATHOM_GEMM_BATCH_INVARIANT \
-  ((uint64_t)2) /* a row's bits depend on nothing but the row and B */
-#define FATHOM_GEMM_ZERO_PADDING ((uint64_t)4) /* ROW_GROUP: store zeros to rows of -1 */
-#define FATHOM_GEMM_PROGRAMMATIC_LAUNCH \
-  ((uint64_t)8) /* CUDA: start while the previous kernel still runs */
-#define FATHOM_GEMM_WEIGHTS_CONSTANT \
-  ((uint64_t)16) /* with it: that kernel writes neither b nor scale_b */
-#define FATHOM_GEMM_CHECK_METADATA \
-  ((uint64_t)32) /* CUDA: check group_index on the host (synchronises) */
+/* Bits of flags; GemmOptions in gemm.hpp tells more of each. */
+
+/* D += instead of D =. D must be fp32; dense only. */
+#define FATHOM_GEMM_ACCUMULATE ((uint64_t)1)
+/* The bits of a row depend neither on m, nor on other rows, nor on the tile. */
+#define FATHOM_GEMM_BATCH_INVARIANT ((uint64_t)2)
+/* ROW_GROUP: store zeros to rows of -1 instead of leaving them untouched. */
+#define FATHOM_GEMM_ZERO_PADDING ((uint64_t)4)
+/* CUDA: start while the previous kernel of the stream still runs. */
+#define FATHOM_GEMM_PROGRAMMATIC_LAUNCH ((uint64_t)8)
+/* With PROGRAMMATIC_LAUNCH: the previous kernel writes neither b nor scale_b. */
+#define FATHOM_GEMM_WEIGHTS_CONSTANT ((uint64_t)16)
+/* CUDA: check group_index on the host at each launch, which synchronises. */
+#define FATHOM_GEMM_CHECK_METADATA ((uint64_t)32)
 
 /* a, b and d: last dimension contiguous, base and pitches multiples of 16 bytes. Scales: either of
    the last two dimensions contiguous; scale_a is read fastest with m contiguous, base and pitch
    multiples of 16 bytes. All on one device; d overlaps no other. */
 typedef struct fathom_gemm_args {
   size_t struct_size;
-  fathom_tensor a;       /* e4m3 [m, k]; MASKED: [G, max_m, k] */
-  fathom_tensor scale_a; /* fp32 [m, K']; MASKED: [G, max_m, K'] */
-  fathom_tensor b;       /* e4m3 [n, k]; grouped: [G, n, k] */
-  fathom_tensor scale_b; /* fp32 [N', K'] (a scale per 128 x 128) or [n, K'] (per row and 128);
-                            grouped: leading G */
-  fathom_tensor d;       /* written; bf16 or (dense only) fp32 [m, n]; MASKED: bf16 [G, max_m, n] */
-  fathom_tensor group_index; /* by group_form; none for the dense product */
-  int32_t group_form;        /* FATHOM_GROUPS_NONE, ... */
-  int32_t backend;           /* FATHOM_BACKEND_AUTO, ... */
-  int64_t group_alignment;   /* ROW_GROUP, GROUP_END: 16, 32, 64, 128 or 256 rows; 0 = 128 */
-  int64_t expected_m;        /* a hint: rows expected in a group; 0 = unknown */
-  uint64_t flags;            /* FATHOM_GEMM_... */
-  int32_t max_sms;           /* CUDA: streaming multiprocessors that the call may use; 0 = all */
-  int32_t reserved;          /* zero */
-  const char* config;        /* the tag of a config to use; NULL or "" = planned. Copied. */
+  /* e4m3 [m, k]; MASKED: [G, max_m, k]. */
+  fathom_tensor a;
+  /* fp32 [m, K']; MASKED: [G, max_m, K']. */
+  fathom_tensor scale_a;
+  /* e4m3 [n, k]; grouped: [G, n, k]. */
+  fathom_tensor b;
+  /* fp32 [N', K'], one scale a 128 x 128 block, or [n, K'], one a row and 128 of k; grouped: with a
+     leading G. */
+  fathom_tensor scale_b;
+  /* Written. bf16 or (dense only) fp32 [m, n]; MASKED: bf16 [G, max_m, n]. */
+  fathom_tensor d;
+  /* By group_form; none for the dense product. */
+  fathom_tensor group_index;
+  /* FATHOM_GROUPS_NONE, ... */
+  int32_t group_form;
+  /* FATHOM_BACKEND_AUTO, ... */
+  int32_t backend;
+  /* ROW_GROUP, GROUP_END: 16, 32, 64, 128 or 256 rows; 0 = 128. */
+  int64_t group_alignment;
+  /* A hint: rows expected in a group; 0 = unknown. */
+  int64_t expected_m;
+  /* FATHOM_GEMM_... */
+  uint64_t flags;
+  /* CUDA: streaming multiprocessors that the call may use; 0 = all. */
+  int32_t max_sms;
+  /* Zero. */
+  int32_t reserved;
+  /* The tag of a config to use; NULL or "" = planned. Copied. */
+  const char* config;
 } fathom_gemm_args;
 
 /* The dense product in one call. `stream` is a CUstream (NULL = the default stream); the CPU
-   backends ignore it and return when D is written. An error comes before anything is written to D.
- */
+   backends ignore it and return when D is written. Bad input is refused before D is touched. */
 FATHOM_API fathom_status fathom_gemm(fathom_context* context, const fathom_gemm_args* args,
                                      void* stream);
 /* The same for grouped operands: args->group_form must not be FATHOM_GROUPS_NONE. */
@@ -263,25 +294,33 @@ FATHOM_API void fathom_gemm_plan_destroy(fathom_gemm_plan* plan);
 
 /* Values of block. */
 enum {
-  FATHOM_BLOCK_1X128 = 1,   /* scale [rows, ceil(cols / 128)] */
-  FATHOM_BLOCK_128X128 = 2, /* scale [ceil(rows / 128), ceil(cols / 128)] */
-  FATHOM_BLOCK_1X128_TRANSPOSED =
-      3 /* the 1x128 cast of the transpose: q [cols, rows], scale [cols, ceil(rows / 128)] */
+  /* q [rows, cols], scale [rows, ceil(cols / 128)]. */
+  FATHOM_BLOCK_1X128 = 1,
+  /* q [rows, cols], scale [ceil(rows / 128), ceil(cols / 128)]. */
+  FATHOM_BLOCK_128X128 = 2,
+  /* The 1x128 cast of the transpose: q [cols, rows], scale [cols, ceil(rows / 128)]. */
+  FATHOM_BLOCK_1X128_TRANSPOSED = 3
 };
 
 /* Bits of flags. */
-#define FATHOM_QUANTIZE_POWER_OF_TWO_SCALES \
-  ((uint64_t)1) /* round each scale up to a power of two */
+
+/* Round each scale up to a power of two. */
+#define FATHOM_QUANTIZE_POWER_OF_TWO_SCALES ((uint64_t)1)
 
 typedef struct fathom_quantize_args {
   size_t struct_size;
-  fathom_tensor x;     /* [rows, cols]; quantize reads it: bf16, fp16 or fp32; dequantize writes it:
-                          bf16 or fp32 */
-  fathom_tensor q;     /* e4m3 [rows, cols] */
-  fathom_tensor scale; /* fp32, either dimension contiguous */
-  int32_t block;       /* FATHOM_BLOCK_1X128, ...; 0 = FATHOM_BLOCK_1X128 */
-  int32_t backend;     /* FATHOM_BACKEND_AUTO, ... */
-  uint64_t flags;      /* quantize: FATHOM_QUANTIZE_...; dequantize: 0 */
+  /* [rows, cols]. quantize reads bf16, fp16 or fp32; dequantize writes bf16 or fp32. */
+  fathom_tensor x;
+  /* e4m3, by block. */
+  fathom_tensor q;
+  /* fp32, by block; either dimension contiguous. */
+  fathom_tensor scale;
+  /* FATHOM_BLOCK_1X128, ...; 0 = FATHOM_BLOCK_1X128. */
+  int32_t block;
+  /* FATHOM_BACKEND_AUTO, ... */
+  int32_t backend;
+  /* quantize: FATHOM_QUANTIZE_...; dequantize: 0. */
+  uint64_t flags;
 } fathom_quantize_args;
 
 /* Writes q and scale. */

@@ -23,8 +23,10 @@ Json problem_json(const plan::GemmProblem& problem) {
   }
   json["out_dtype"] = to_string(problem.out);
   json["scale_a_contiguous"] = problem.scale_a.row_stride == 1 ? "m" : "k";
+  json["scale_a_aligned"] = problem.scale_a_aligned;
   json["scale_b"] = problem.scale_b_block == plan::ScaleBBlock::k128x128 ? "128x128" : "1x128";
   json["scale_b_contiguous"] = problem.scale_b.row_stride == 1 ? "n" : "k";
+  json["scale_b_aligned"] = problem.scale_b_aligned;
   json["accumulate"] = problem.accumulate;
   json["batch_invariant"] = problem.batch_invariant;
   json["zero_padding"] = problem.zero_padding;

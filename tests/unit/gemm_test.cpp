@@ -114,6 +114,8 @@ TEST(Gemm, ExplainSaysWhatRunsAndWhy) {
   EXPECT_EQ(json["problem"]["k"], 200);
   EXPECT_EQ(json["problem"]["groups"], 3);
   EXPECT_EQ(json["problem"]["out_dtype"], "bf16");
+  EXPECT_EQ(json["problem"]["scale_a_contiguous"], "m");
+  EXPECT_EQ(json["problem"]["scale_a_aligned"], true);
   EXPECT_FALSE(json["why"].get<std::string>().empty());
   EXPECT_EQ(plan.explain(), plan_gemm(context, data.operands(), data.options()).explain())
       << "the same text every time";
