@@ -24,6 +24,7 @@ file(GLOB FATHOM_UNIT_TESTS CONFIGURE_DEPENDS tests/unit/*.cpp tests/support/*.c
 if(FATHOM_UNIT_TESTS)
   add_executable(unit_tests ${FATHOM_UNIT_TESTS})
   target_include_directories(unit_tests PRIVATE tests)
+  target_compile_options(unit_tests PRIVATE $<$<CONFIG:Release>:-O1>)  # a third less time to build
   target_compile_definitions(unit_tests PRIVATE FATHOM_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                                                 FATHOM_BINARY_DIR="${CMAKE_BINARY_DIR}"
                                                 FATHOM_TEST_MODULE_DIR="${CMAKE_BINARY_DIR}/modules")
