@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 #include <vector>
 
 #include "cpu/blas.hpp"
@@ -233,6 +234,30 @@ TEST(CpuGemmDense, NanAndInfiniteInputsStayInTheirRowAndColumn) {
           << row << ", " << col;
     }
   }
+}
+
+TEST(CpuGemmDense, SpecialScalesGiveWhatTheReferenceGives) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  ProblemSpec spec{.m = 8, .n = 140, .k = 200};
+  spec.out = DType::kFp32;
+  ProblemData data(spec);
+  auto* scale_a =
+      static_cast<float*>(data.operands().scale_a.data);  // one for each row, then block 1
+  scale_a[0] = kInfinity;
+  scale_a[1] = -scale_a[1];
+  scale_a[2] = 0.0f;
+  scale_a[3] = kNan;
+  scale_a[4] = 1e30f;
+  static_cast<float*>(data.operands().scale_b.data)[2] = -kInfinity;  // columns 128 to 139, block 0
+  check(data);
+  const auto* d = static_cast<const float*>(data.operands().d.data);
+  const std::int64_t pitch = data.problem().d.row_stride;
+  EXPECT_FALSE(std::isfinite(d[0]));
+  EXPECT_TRUE(std::isfinite(d[pitch]));
+  EXPECT_TRUE(std::isfinite(d[2 * pitch]));
+  EXPECT_TRUE(std::isnan(d[3 * pitch]));
+  EXPECT_FALSE(std::isfinite(d[pitch + 130]));
 }
 
 TEST(CpuGemmGrouped, BrokenMetadataIsRefusedBeforeDIsTouched) {
