@@ -1,9 +1,12 @@
-// Chooses the backend and runs a product on it. Command-line layer.
+// Chooses the backend of a command. Command-line layer.
 #include "backend.hpp"
 
 #include <fmt/format.h>
 
 #include <fathom/error.hpp>
+
+#include "cuda/device.hpp"
+#include "cuda/driver.hpp"
 
 namespace fathom::cli {
 namespace {
@@ -13,6 +16,17 @@ Backend named_backend(const std::string& name) {
     if (name == to_string(backend)) return backend;
   }
   return Backend::kAuto;
+}
+
+const cuda::Device& first_device(const Context& context) {
+  const cuda::Driver& driver = cuda::Driver::load(context.options().libcuda);
+  if (driver.device_count() == 0) {
+    throw Error(ErrorCode::kNoDevice,
+                fmt::format("the CUDA driver {} finds no device; a Hopper GPU is needed: leave "
+                            "--backend out, and the cpu computes",
+                            driver.path()));
+  }
+  return driver.device(0);
 }
 
 }  // namespace
@@ -28,18 +42,24 @@ Context make_context() {
   return Context(options);
 }
 
-Backend chosen_backend(const CommonFlags& flags, const Context&) {
-  return named_backend(flags.backend);
+const cuda::Device* hopper_device(const Context& context) {
+  try {
+    const cuda::Device& device = first_device(context);
+    device.require_hopper();
+    return &device;
+  } catch (const Error&) {
+    return nullptr;  // no driver, no device, or another one: the cpu computes
+  }
+}
+
+Backend chosen_backend(const CommonFlags& flags, const Context& context) {
+  const Backend named = named_backend(flags.backend);
+  if (named == Backend::kCuda) first_device(context).require_hopper();
+  return named;
 }
 
 Backend quantize_backend(Backend chosen) {
-  return chosen == Backend::kCuda ? Backend::kAuto : chosen;
-}
-
-GemmRun run_gemm(const Context& context, const GemmOperands& operands, const GemmOptions& options) {
-  const GemmPlan plan = plan_gemm(context, operands, options);
-  plan.launch();
-  return {plan.backend(), plan.config()};
+  return chosen == Backend::kReference ? Backend::kReference : Backend::kCpu;
 }
 
 }  // namespace fathom::cli

@@ -1,11 +1,14 @@
-// Which backend a command uses, and a product on it whose operands lie in host memory. Command-line
+// Which backend a command uses. Command-line
 // layer; must not include CLI11 headers.
 #pragma once
 
-#include <fathom/gemm.hpp>
-#include <string>
+#include <fathom/context.hpp>
 
 #include "verb.hpp"
+
+namespace fathom::cuda {
+class Device;
+}
 
 namespace fathom::cli {
 
@@ -16,16 +19,11 @@ Context make_context();
 /// Error(kNoDevice) for cuda on a machine without a driver or a device.
 Backend chosen_backend(const CommonFlags& flags, const Context& context);
 
+/// The first device where it is a Hopper GPU, else nullptr.
+const cuda::Device* hopper_device(const Context& context);
+
 /// Casts of the command line run where the files are read: on the reference where that was asked
 /// for, else on the cpu.
 Backend quantize_backend(Backend chosen);
-
-struct GemmRun {
-  Backend backend = Backend::kAuto;
-  std::string config;
-};
-
-/// Computes D. For Backend::kCuda the operands travel to device 0 and D back.
-GemmRun run_gemm(const Context& context, const GemmOperands& operands, const GemmOptions& options);
 
 }  // namespace fathom::cli

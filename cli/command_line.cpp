@@ -3,13 +3,13 @@
 
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <fathom/error.hpp>
 #include <new>
 #include <vector>
 
 #include "exit_code.hpp"
+#include "help.hpp"
 #include "interrupt.hpp"
 #include "json_report.hpp"
 #include "verb.hpp"
@@ -26,8 +26,12 @@ struct Verb {
 constexpr Verb kVerbs[] = {
     {"info", "What this build is and what it finds on this machine", add_info},
     {"plan", "What would run for a problem, and why; computes nothing", add_plan},
+    {"quantize", "Cast the matrices of a safetensors file to FP8 with 128x128 scales",
+     add_quantize},
+    {"run", "Multiply two tensors of safetensors files", add_run},
     {"verify", "Multiply made-up data and check the product against the FP64 reference",
      add_verify},
+    {"bench", "Measure the time of products; compare two measurements", add_bench},
 };
 
 constexpr char kFooter[] =
@@ -36,16 +40,21 @@ constexpr char kFooter[] =
     "failure, 130 interrupted.\n"
     "Examples:\n"
     "  fathom info\n"
-    "  fathom verify --op gemm --m 64 --n 2112 --k 7168 --json\n";
+    "  fathom verify --op gemm --m 64 --n 2112 --k 7168 --json\n"
+    "  fathom quantize model.safetensors -o model_fp8.safetensors\n";
 
 void add_common_flags(CLI::App& app, CommonFlags& flags) {
   app.add_flag("--json", flags.json, "Print exactly one JSON object on standard output")
       ->group("Common");
-  app.add_option("--backend", flags.backend, "What computes: auto, cpu, cuda, reference")
-      ->check(CLI::IsMember({"auto", "cpu", "cuda", "reference"}))
-      ->capture_default_str()
+  add_choice(app, "--backend", flags.backend, {"auto", "cpu", "cuda", "reference"},
+             "What computes; auto: the GPU where there is a Hopper GPU, else the cpu")
       ->group("Common");
   app.add_option("--seed", flags.seed, "Seed of all made-up data")
+      ->type_name("N")
+      // CLI11 would wrap a negative number around.
+      ->check([](const std::string& given) {
+        return given.starts_with('-') ? "the seed must be 0 or more" : "";
+      })
       ->capture_default_str()
       ->group("Common");
 }
@@ -84,9 +93,7 @@ Report version_report() {
 }
 
 Report help_report(const CLI::App& app) {
-  const CLI::App* asked = &app;
-  while (!asked->get_subcommands().empty()) asked = asked->get_subcommands().front();
-  const std::string text = asked->help();
+  const std::string text = app.help();
   Json object = new_object();
   object["help"] = text;
   return make_report(object, text);
@@ -94,6 +101,7 @@ Report help_report(const CLI::App& app) {
 
 Report parse_and_run(int argc, char** argv, CommonFlags& flags) {
   CLI::App app("FP8 matrix multiplication with fine-grained scaling", "fathom");
+  app.formatter(std::make_shared<HelpFormatter>());
   app.footer(kFooter);
   app.require_subcommand(1);
   bool version_asked = false;

@@ -5,10 +5,10 @@
 #include <fmt/format.h>
 
 #include <fathom/error.hpp>
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
+
+#include "input_file.hpp"
 
 namespace fathom::cli {
 namespace {
@@ -142,25 +142,8 @@ GroupsFile parse_groups(std::string_view json, std::string_view subject) {
 }
 
 GroupsFile read_groups_file(const std::string& path) {
-  std::error_code error;
-  const bool regular = std::filesystem::is_regular_file(path, error);
-  const auto size =
-      regular ? static_cast<std::int64_t>(std::filesystem::file_size(path, error)) : 0;
-  if (size > kMaxFileBytes) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("groups file \"{}\" has {} bytes; at most {} make sense", path, size,
-                            kMaxFileBytes));
-  }
-  std::string text(static_cast<std::size_t>(size), '\0');
-  std::ifstream file(path, std::ios::binary);
-  if (!regular || error || !file.read(text.data(), size)) {
-    throw Error(
-        ErrorCode::kIo,
-        fmt::format("cannot read the groups file \"{}\": {}; give the path of a readable file",
-                    path,
-                    error ? error.message() : "it is not a regular file, or may not be read"));
-  }
-  return parse_groups(text, fmt::format("groups file \"{}\"", path));
+  return parse_groups(read_text_file(path, "groups file", kMaxFileBytes),
+                      fmt::format("groups file \"{}\"", path));
 }
 
 }  // namespace fathom::cli

@@ -1,16 +1,16 @@
 // fathom info: what this build is and what it finds here. Command-line layer.
 #include <fmt/format.h>
-#include <sched.h>
-#include <sys/utsname.h>
 
-#include <CLI/CLI.hpp>
-#include <cstdlib>
 #include <fathom/context.hpp>
-#include <fstream>
 
+#include "api/cuda_runtime.hpp"
 #include "api/environment.hpp"
 #include "backend.hpp"
+#include "cpu/blas.hpp"
+#include "cuda/device.hpp"
+#include "help.hpp"
 #include "json_report.hpp"
+#include "machine.hpp"
 
 namespace fathom::cli {
 namespace {
@@ -30,27 +30,56 @@ Json build_json() {
   return json;
 }
 
-std::string cpu_model() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    const auto colon = line.find(": ");
-    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
+Json openblas_json(const ContextOptions& options) {
+  cpu::Blas blas(options.openblas);
+  try {
+    blas.load();
+    return Json{{"found", true}, {"path", blas.library()}};
+  } catch (const Error& error) {
+    return Json{{"found", false}, {"reason", error.what()}};
   }
-  utsname system{};
-  return uname(&system) == 0 ? system.machine : "unknown";
 }
 
-/// Cores that this process may use.
-int usable_cores() {
-  cpu_set_t set;
-  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+Json gpu_json(const cuda::DeviceInfo& device) {
+  return Json{
+      {"index", device.ordinal},
+      {"name", device.name},
+      {"compute_capability", fmt::format("{}.{}", device.compute_major, device.compute_minor)},
+      {"sms", device.num_sms},
+      {"memory_bytes", device.memory_bytes}};
+}
+
+/// The driver and its devices. `version` gets 13000 for 13.0, or 0.
+Json driver_json(const ContextOptions& options, Json& gpus, int& version) {
+  gpus = Json::array();
+  version = 0;
+  try {
+    const cuda::Driver& driver = cuda::Driver::load(options.libcuda);
+    version = driver.version();
+    for (int i = 0; i < driver.device_count(); ++i) {
+      gpus.push_back(gpu_json(driver.device(i).info()));
+    }
+    return Json{{"found", true},
+                {"path", driver.path()},
+                {"cuda_version", fmt::format("{}.{}", version / 1000, version % 1000 / 10)}};
+  } catch (const Error& error) {
+    return Json{{"found", false}, {"reason", error.what()}};
+  }
+}
+
+Json compiler_json(const Context& context, int driver_version) {
+  jit::Builder builder(api::builder_options(context, driver_version / 1000),
+                       embedded::device_sources());
+  const std::shared_ptr<jit::Compiler> compiler = builder.compiler();
+  if (compiler == nullptr) return Json{{"found", false}, {"reason", builder.compiler_report()}};
+  return Json{{"found", true}, {"name", compiler->identity()}, {"path", compiler->location()}};
 }
 
 Json settings_json() {
   Json settings = Json::array();
   for (const api::EnvironmentVariable& variable : api::environment_variables()) {
-    const char* given = std::getenv(std::string(variable.name).c_str());
-    const bool is_set = given != nullptr && *given != '\0';
+    const std::string given = api::environment_value(std::string(variable.name).c_str());
+    const bool is_set = !given.empty();
     settings.push_back(Json{{"name", variable.field},
                             {"variable", variable.name},
                             {"value", is_set ? given : std::string(variable.default_value)},
@@ -59,31 +88,59 @@ Json settings_json() {
   return settings;
 }
 
+std::string found_text(const std::string& what, const Json& json) {
+  if (!json["found"].get<bool>()) {
+    return fmt::format("{:<10} not found: {}\n", what, json["reason"].get<std::string>());
+  }
+  return fmt::format(
+      "{:<10} {}{}\n", what, json["path"].get<std::string>(),
+      json.contains("cuda_version") ? ", CUDA " + json["cuda_version"].get<std::string>() : "");
+}
+
+std::string info_text(const Json& json) {
+  const Json& cpu = json["cpu"];
+  std::string text =
+      fmt::format("fathom {} ({}), {}, {}\n", json["version"].get<std::string>(),
+                  json["commit"].get<std::string>(), json["build"]["compiler"].get<std::string>(),
+                  json["build"]["type"].get<std::string>());
+  text += fmt::format("{:<10} {}, {} cores, {} threads\n", "cpu", cpu["model"].get<std::string>(),
+                      cpu["cores"].get<int>(), cpu["threads"].get<int>());
+  text += found_text("openblas", json["openblas"]);
+  text += found_text("driver", json["driver"]);
+  for (const Json& gpu : json["gpus"]) {
+    text += fmt::format("gpu {:<6} {}, compute capability {}, {} SMs, {:.0f} GB\n",
+                        gpu["index"].get<int>(), gpu["name"].get<std::string>(),
+                        gpu["compute_capability"].get<std::string>(), gpu["sms"].get<int>(),
+                        gpu["memory_bytes"].get<double>() / 1e9);
+  }
+  text += found_text("compiler", json["compiler"]);
+  text += fmt::format("{:<10} {}\n", "cache", json["cache_dir"].get<std::string>());
+  for (const Json& setting : json["settings"]) {
+    text += fmt::format("{:<24} {}  ({})\n", setting["variable"].get<std::string>(),
+                        setting["value"].get<std::string>(), setting["source"].get<std::string>());
+  }
+  return text;
+}
+
 Report info(const CommonFlags& common) {
   const Context context = make_context();
+  const ContextOptions& options = context.options();
   chosen_backend(common, context);
   Json json = new_object();
   json["version"] = version();
   json["commit"] = commit();
   json["build"] = build_json();
-  json["cpu"] = Json{{"model", cpu_model()}, {"cores", usable_cores()}};
-  const int threads = context.options().num_threads;
-  json["threads"] = threads > 0 ? threads : usable_cores();
-  json["cache_dir"] =
-      context.options().cache_dir.empty() ? api::default_cache_dir() : context.options().cache_dir;
+  json["cpu"] = cpu_json(options);
+  json["threads"] = cpu_threads(options);
+  json["openblas"] = openblas_json(options);
+  int driver_version = 0;
+  Json gpus;
+  json["driver"] = driver_json(options, gpus, driver_version);
+  json["gpus"] = gpus;
+  json["compiler"] = compiler_json(context, driver_version);
+  json["cache_dir"] = options.cache_dir.empty() ? api::default_cache_dir() : options.cache_dir;
   json["settings"] = settings_json();
-  std::string text = fmt::format("fathom {} ({}), {}, {}\n", version(), commit(),
-                                 json["build"]["compiler"].get<std::string>(),
-                                 json["build"]["type"].get<std::string>());
-  text +=
-      fmt::format("cpu        {}, {} cores, {} threads\n", json["cpu"]["model"].get<std::string>(),
-                  usable_cores(), json["threads"].get<int>());
-  text += fmt::format("cache      {}\n", json["cache_dir"].get<std::string>());
-  for (const Json& setting : json["settings"]) {
-    text += fmt::format("{:<20} {}  ({})\n", setting["variable"].get<std::string>(),
-                        setting["value"].get<std::string>(), setting["source"].get<std::string>());
-  }
-  return make_report(json, text);
+  return make_report(json, info_text(json));
 }
 
 }  // namespace

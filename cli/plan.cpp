@@ -1,11 +1,11 @@
 // fathom plan: what would run for a problem, and why. Command-line layer; computes nothing.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <fathom/gemm.hpp>
 #include <memory>
 
 #include "backend.hpp"
+#include "help.hpp"
 #include "json_report.hpp"
 #include "problem_flags.hpp"
 
@@ -97,10 +97,11 @@ Report plan_problem(const PlanFlags& flags, const CommonFlags& common) {
 Action add_plan(CLI::App& verb) {
   auto flags = std::make_shared<PlanFlags>();
   add_problem_flags(verb, flags->problem);
-  verb.add_option("--m", flags->m, "Rows of a and d (masked: of each group)");
-  verb.add_option("--n", flags->n, "Columns of d");
-  verb.add_option("--k", flags->k, "Columns of a and b");
+  verb.add_option("--m", flags->m, "Rows of a and d (masked: of each group)")->type_name("M");
+  verb.add_option("--n", flags->n, "Columns of d")->type_name("N");
+  verb.add_option("--k", flags->k, "Columns of a and b")->type_name("K");
   verb.add_option("--num-groups", flags->num_groups, "Groups of a layout other than dense")
+      ->type_name("G")
       ->capture_default_str();
   verb.footer(
       "The same flags give the same text every time.\n"

@@ -3,8 +3,9 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <fathom/error.hpp>
+
+#include "help.hpp"
 
 namespace fathom::cli {
 namespace {
@@ -24,9 +25,7 @@ constexpr Layout kLayouts[] = {
 }  // namespace
 
 void add_out_dtype(CLI::App& verb, std::string& value) {
-  verb.add_option("--out-dtype", value, "Type of d: bf16 or fp32")
-      ->check(CLI::IsMember({"bf16", "fp32"}))
-      ->capture_default_str();
+  add_choice(verb, "--out-dtype", value, {"bf16", "fp32"}, "Type of d");
 }
 
 DType out_dtype_of(const std::string& value) {
@@ -34,26 +33,20 @@ DType out_dtype_of(const std::string& value) {
 }
 
 void add_problem_flags(CLI::App& verb, ProblemFlags& flags) {
-  verb.add_option("--op", flags.op, "The operation: gemm")
-      ->check(CLI::IsMember({"gemm"}))
-      ->capture_default_str();
+  add_choice(verb, "--op", flags.op, {"gemm"}, "The operation");
   add_out_dtype(verb, flags.out_dtype);
-  verb.add_option("--scale-b", flags.scale_b, "One scale of b per 128x128 or 1x128")
-      ->check(CLI::IsMember({"128x128", "1x128"}))
-      ->capture_default_str();
-  verb.add_option("--layout", flags.layout,
-                  "How rows belong to groups: dense, offsets, row_group, group_end, masked")
-      ->check(CLI::IsMember({"dense", "offsets", "row_group", "group_end", "masked"}))
-      ->capture_default_str();
+  add_choice(verb, "--scale-b", flags.scale_b, {"128x128", "1x128"}, "What one scale of b covers");
+  add_choice(verb, "--layout", flags.layout,
+             {"dense", "offsets", "row_group", "group_end", "masked"}, "How rows belong to groups");
   verb.add_option("--alignment", flags.alignment,
-                  "row_group, group_end: rows in an aligned block: 16, 32, 64, 128, 256")
-      ->check(CLI::IsMember({16, 32, 64, 128, 256}))
+                  "row_group, group_end: rows in an aligned block: 16, 32, 64, 128 or 256")
+      ->type_name("ROWS")
       ->capture_default_str();
   verb.add_flag("--accumulate", flags.accumulate, "d += instead of d = (fp32, dense)");
   verb.add_flag("--batch-invariant", flags.batch_invariant,
                 "A row's bits depend neither on m nor on other rows");
-  verb.add_option("--config", flags.config,
-                  "Force the config of this tag (fathom plan lists them)");
+  verb.add_option("--config", flags.config, "Force the config of this tag (fathom plan lists them)")
+      ->type_name("TAG");
 }
 
 Groups::Form ProblemFlags::form() const {

@@ -1,7 +1,6 @@
 // fathom verify: a product of made-up data against the FP64 reference. Command-line layer.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <bit>
 #include <chrono>
 #include <fathom/gemm.hpp>
@@ -9,7 +8,9 @@
 
 #include "backend.hpp"
 #include "dump.hpp"
+#include "gemm_run.hpp"
 #include "groups_file.hpp"
+#include "help.hpp"
 #include "json_report.hpp"
 #include "problem_flags.hpp"
 #include "reference/gemm.hpp"
@@ -61,7 +62,7 @@ struct Outcome {
   reference::Comparison comparison;
   std::string damage;
   std::int64_t unequal = 0;  ///< exact data only
-  double gemm_seconds = 0, reference_seconds = 0;
+  double reference_seconds = 0;
   bool passed = false;
 };
 
@@ -105,7 +106,7 @@ Json outcome_json(const reference::ProblemData& data, const VerifyFlags& flags,
   json["damage"] = outcome.damage;
   json["wrong_rows"] = shown(c.wrong_rows);
   json["wrong_cols"] = shown(c.wrong_cols);
-  json["seconds"] = outcome.gemm_seconds;
+  json["seconds"] = outcome.run.seconds;
   json["reference_seconds"] = outcome.reference_seconds;
   return json;
 }
@@ -120,7 +121,7 @@ std::string outcome_text(const reference::ProblemData& data, const Outcome& outc
   if (!outcome.damage.empty()) text += outcome.damage + "\n";
   return text + fmt::format("{} on {} ({}), {:.3f} s, reference {:.3f} s\n",
                             outcome.passed ? "passed" : "FAILED", to_string(outcome.run.backend),
-                            outcome.run.config, outcome.gemm_seconds, outcome.reference_seconds);
+                            outcome.run.config, outcome.run.seconds, outcome.reference_seconds);
 }
 
 Report verify(const VerifyFlags& flags, const CommonFlags& common) {
@@ -140,13 +141,12 @@ Report verify(const VerifyFlags& flags, const CommonFlags& common) {
   // gemm_fp64 adds to D, so it must see D before the product changes it.
   Outcome outcome;
   std::vector<double> exact(elements), magnitude(elements);
-  auto clock = Clock::now();
+  const auto clock = Clock::now();
   reference::gemm_fp64(problem, data.operands(), exact.data());
   reference::gemm_magnitude(problem, data.operands(), magnitude.data());
   outcome.reference_seconds = seconds_since(clock);
-  clock = Clock::now();
-  outcome.run = run_gemm(context, data.operands(), options);
-  outcome.gemm_seconds = seconds_since(clock);
+  outcome.run = run_gemm(context, data.operands(), options,
+                         {data.d_memory().data(), data.d_memory().bytes()});
 
   outcome.tolerance = reference::tolerance_of(problem.out, outcome.run.backend);
   outcome.comparison = reference::compare(problem, data.groups(), data.operands().d, exact.data(),
@@ -166,24 +166,23 @@ Action add_verify(CLI::App& verb) {
   add_problem_flags(verb, flags->problem);
   verb.add_option("--m", flags->m,
                   "Rows that belong to a group, in all (masked: max_m); with --groups it follows "
-                  "from the file");
-  verb.add_option("--n", flags->n, "Columns of d");
-  verb.add_option("--k", flags->k, "Columns of a and b");
-  verb.add_option("--groups", flags->groups_file, "A groups file (JSON), see below");
+                  "from the file")
+      ->type_name("M");
+  verb.add_option("--n", flags->n, "Columns of d")->type_name("N");
+  verb.add_option("--k", flags->k, "Columns of a and b")->type_name("K");
+  verb.add_option("--groups", flags->groups_file, "A groups file (JSON), see below")
+      ->type_name("FILE.json");
   verb.add_option("--groups-random", flags->groups_random,
-                  "Deal --m rows to so many groups by the seed");
-  verb.add_option("--index-dtype", flags->index_dtype, "Type of offsets: int32 or int64")
-      ->check(CLI::IsMember({"int32", "int64"}))
-      ->capture_default_str();
-  verb.add_option("--data", flags->data,
-                  "random, exact (small integers: equality is bitwise) or outliers (some channels "
-                  "of a up to 1e5 times the "
-                  "rest)")
-      ->check(CLI::IsMember({"random", "exact", "outliers"}))
-      ->capture_default_str();
+                  "Deal --m rows to so many groups by the seed")
+      ->type_name("G");
+  add_choice(verb, "--index-dtype", flags->index_dtype, {"int32", "int64"}, "Type of offsets");
+  add_choice(verb, "--data", flags->data, {"random", "exact", "outliers"},
+             "exact: small integers, equality is bitwise; outliers: some channels of a are up to "
+             "1e5 times the rest");
   verb.add_option(
-      "--dump", flags->dump,
-      "Write operands, scales, d, the FP64 reference and the metadata to this safetensors file");
+          "--dump", flags->dump,
+          "Write operands, scales, d, the FP64 reference and the metadata to this safetensors file")
+      ->type_name("FILE.safetensors");
   verb.footer(
       "A groups file is one of {\"offsets\": [...]}, {\"row_group\": [...], \"alignment\": 128},\n"
       "{\"group_end\": [...], \"alignment\": 128}, {\"rows\": [...], \"max_m\": N}.\n"

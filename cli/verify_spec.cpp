@@ -60,6 +60,14 @@ void use_groups_file(const VerifyFlags& flags, reference::ProblemSpec& spec) {
   spec.m = groups.form == Groups::Form::kMasked ? required_extent(groups.max_m, "max_m") : 0;
 }
 
+/// The library's rule once more: the data are dealt by this number before the library sees it.
+void check_alignment(const reference::ProblemSpec& spec) {
+  for (const std::int64_t legal : {16, 32, 64, 128, 256}) {
+    if (spec.alignment == legal) return;
+  }
+  fail(fmt::format("alignment is {}; it must be 16, 32, 64, 128 or 256 rows", spec.alignment));
+}
+
 std::int64_t groups_of(const reference::ProblemSpec& spec) {
   if (spec.form == Groups::Form::kNone) return 1;
   if (spec.index.empty()) return spec.num_groups;
@@ -130,6 +138,7 @@ reference::ProblemSpec verify_spec(const VerifyFlags& flags, const CommonFlags& 
   if (spec.accumulate && (spec.out != DType::kFp32 || spec.form != Groups::Form::kNone)) {
     fail("--accumulate is given; it needs --out-dtype fp32 and --layout dense");
   }
+  check_alignment(spec);
   check_memory(spec);
   return spec;
 }

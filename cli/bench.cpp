@@ -1,0 +1,208 @@
+// fathom bench: the time of products, and the comparison of two measurements. Command-line layer.
+#include <fmt/format.h>
+
+#include <fathom/gemm.hpp>
+#include <memory>
+
+#include "backend.hpp"
+#include "bench_compare.hpp"
+#include "bench_cpu.hpp"
+#include "help.hpp"
+#include "json_report.hpp"
+#include "machine.hpp"
+#include "output_file.hpp"
+#include "problem_flags.hpp"
+#include "progress.hpp"
+#include "verify_spec.hpp"
+
+namespace fathom::cli {
+namespace {
+
+struct BenchFlags {
+  ProblemFlags problem;
+  std::vector<std::int64_t> m, n, k;
+  std::optional<std::int64_t> groups_random;
+  std::int64_t iterations = 0;
+  bool no_loops = false;
+  std::string output;
+
+  CLI::App* compare = nullptr;
+  std::string before, after;
+  double most_slower = 0;
+};
+
+struct Shape {
+  std::int64_t m, n, k;
+};
+
+/// Every m with every (n, k); lists of n and k of one length are pairs, otherwise every n goes with
+/// every k.
+std::vector<Shape> shapes_of(const BenchFlags& flags) {
+  if (flags.m.empty() || flags.n.empty() || flags.k.empty()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "bench: --m, --n or --k is missing; give each one number or a list (--m 64,128)");
+  }
+  std::vector<Shape> shapes;
+  for (const std::int64_t m : flags.m) {
+    for (std::size_t i = 0; i < flags.n.size(); ++i) {
+      if (flags.n.size() == flags.k.size()) {
+        shapes.push_back({m, flags.n[i], flags.k[i]});
+        continue;
+      }
+      for (const std::int64_t k : flags.k) shapes.push_back({m, flags.n[i], k});
+    }
+  }
+  return shapes;
+}
+
+reference::ProblemSpec spec_of(const BenchFlags& flags, const Shape& shape,
+                               const CommonFlags& common) {
+  VerifyFlags as_verify;
+  as_verify.problem = flags.problem;
+  as_verify.m = shape.m;
+  as_verify.n = shape.n;
+  as_verify.k = shape.k;
+  as_verify.groups_random = flags.groups_random;
+  return verify_spec(as_verify, common);
+}
+
+Json result_json(const BenchResult& result) {
+  const double median = result.timing.median();
+  Json json;
+  json["m"] = result.m;
+  json["n"] = result.n;
+  json["k"] = result.k;
+  json["layout"] = result.layout;
+  json["groups"] = result.groups;
+  json["out_dtype"] = result.out_dtype;
+  json["scale_b"] = result.scale_b;
+  json["backend"] = result.backend;
+  json["config"] = result.config;
+  json["clock"] = result.clock;
+  json["iterations"] = result.timing.seconds.size();
+  json["median_us"] = 1e6 * median;
+  json["min_us"] = 1e6 * result.timing.at(0);
+  json["p10_us"] = 1e6 * result.timing.at(0.1);
+  json["p90_us"] = 1e6 * result.timing.at(0.9);
+  json["max_us"] = 1e6 * result.timing.at(1);
+  json["tflops"] = static_cast<double>(result.flops) / median / 1e12;
+  json["gb_per_s"] = static_cast<double>(result.bytes) / median / 1e9;
+  if (result.loops_m > 0) {
+    const double loops_tflops = result.loops_flops_per_second / 1e12;
+    json["loops"] = Json{{"m", result.loops_m},
+                         {"tflops", loops_tflops},
+                         {"speedup", json["tflops"].get<double>() / loops_tflops}};
+  }
+  return json;
+}
+
+std::string result_text(const Json& json) {
+  const std::string loops =
+      json.contains("loops")
+          ? fmt::format("  x{:.0f} the plain loops", json["loops"]["speedup"].get<double>())
+          : "";
+  return fmt::format(
+      "m={:<6} n={:<6} k={:<6} {:<9} {:>12.1f} us  [{:.1f}, {:.1f}]  {:8.2f} GFLOP/s {:7.2f} GB/s  "
+      "{}{}\n",
+      json["m"].get<std::int64_t>(), json["n"].get<std::int64_t>(), json["k"].get<std::int64_t>(),
+      json["layout"].get<std::string>(), json["median_us"].get<double>(),
+      json["p10_us"].get<double>(), json["p90_us"].get<double>(),
+      1e3 * json["tflops"].get<double>(), json["gb_per_s"].get<double>(),
+      json["config"].get<std::string>(), loops);
+}
+
+Report bench(const BenchFlags& flags, const CommonFlags& common) {
+  const Context context = make_context();
+  CpuBenchOptions options;
+  options.backend = chosen_backend(common, context);
+  options.config = flags.problem.config;
+  options.iterations = std::max<std::int64_t>(0, flags.iterations);
+  options.loops = !flags.no_loops;
+  const std::vector<Shape> shapes = shapes_of(flags);
+  std::vector<reference::ProblemSpec> specs;
+  for (const Shape& shape : shapes) specs.push_back(spec_of(flags, shape, common));
+  std::optional<OutputFile> output;
+  if (!flags.output.empty()) output.emplace(flags.output);
+
+  Json json = new_object();
+  json["version"] = version();
+  json["commit"] = commit();
+  json["command"] = common.command_line;
+  json["cpu"] = cpu_json(context.options());
+  json["seed"] = common.seed;
+  json["results"] = Json::array();
+  std::string text = fmt::format("fathom {} ({}), {}, {} threads; median [p10, p90]\n", version(),
+                                 commit(), cpu_model(), cpu_threads(context.options()));
+  Progress progress("measuring", static_cast<std::int64_t>(specs.size()));
+  for (const reference::ProblemSpec& spec : specs) {
+    const Json result = result_json(bench_on_cpu(context, spec, options));
+    text += result_text(result);
+    json["results"].push_back(result);
+    progress.advance(1);
+  }
+  if (output) {
+    const std::string file_text = dump(json) + "\n";
+    output->write(0, file_text.data(), static_cast<std::int64_t>(file_text.size()));
+    output->commit();
+  }
+  return make_report(json, text);
+}
+
+void add_compare(CLI::App& verb, BenchFlags& flags) {
+  flags.compare = verb.add_subcommand("compare", "Two outputs of fathom bench --json side by side");
+  flags.compare->fallthrough();
+  flags.compare->add_option("before", flags.before, "The measurement to compare with")
+      ->type_name("BEFORE.json")
+      ->required();
+  flags.compare->add_option("after", flags.after, "The measurement in question")
+      ->type_name("AFTER.json")
+      ->required();
+  flags.compare
+      ->add_option("--most-slower", flags.most_slower,
+                   "Fail (exit code 1) when a median is more than this many times the one before")
+      ->type_name("RATIO");
+  flags.compare->footer(
+      "Examples:\n"
+      "  fathom bench compare before.json after.json --most-slower 1.05\n");
+}
+
+}  // namespace
+
+Action add_bench(CLI::App& verb) {
+  auto flags = std::make_shared<BenchFlags>();
+  add_problem_flags(verb, flags->problem);
+  verb.add_option("--m", flags->m, "Rows of a and d: a number or a list")
+      ->type_name("M,...")
+      ->delimiter(',');
+  verb.add_option("--n", flags->n, "Columns of d: a number or a list")
+      ->type_name("N,...")
+      ->delimiter(',');
+  verb.add_option("--k", flags->k, "Columns of a and b: a number or a list")
+      ->type_name("K,...")
+      ->delimiter(',');
+  verb.add_option("--groups-random", flags->groups_random,
+                  "Deal --m rows to so many groups by the seed")
+      ->type_name("G");
+  verb.add_option("--iterations", flags->iterations,
+                  "Timed calls of each shape; 0 = as many as fit a second, from 3 to 1000")
+      ->type_name("COUNT")
+      ->capture_default_str();
+  verb.add_flag("--no-loops", flags->no_loops, "Do not time the reference's plain loops beside it");
+  verb.add_option("-o,--output", flags->output, "Write the JSON to this file as well")
+      ->type_name("FILE.json");
+  verb.footer(
+      "Every m goes with every (n, k); lists of n and k of one length are pairs. Loops are the\n"
+      "reference's, on fewer rows where they would take too long.\n"
+      "Examples:\n"
+      "  fathom bench --m 64,128 --n 2112,4096 --k 7168,7168\n"
+      "  fathom bench --m 64 --n 7168 --k 2048 --json > before.json\n"
+      "  fathom bench compare before.json after.json\n");
+  add_compare(verb, *flags);
+  return [flags](const CommonFlags& common) {
+    return flags->compare->parsed()
+               ? compare_benches(flags->before, flags->after, flags->most_slower)
+               : bench(*flags, common);
+  };
+}
+
+}  // namespace fathom::cli

@@ -1,0 +1,103 @@
+// Reads two outputs of fathom bench --json and sets them side by side. Command-line layer.
+#include "bench_compare.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <fathom/error.hpp>
+#include <map>
+
+#include "input_file.hpp"
+#include "json_report.hpp"
+
+namespace fathom::cli {
+namespace {
+
+struct Entry {
+  double median_us = 0;
+  std::string config;
+};
+/// Ordered by the text that names the problem.
+using Entries = std::map<std::string, Entry>;
+
+// A result is about 500 bytes; a hundred thousand of them are no measurement any more.
+constexpr std::int64_t kMaxFileBytes = std::int64_t{64} << 20;
+
+std::string name_of(const Json& result) {
+  return fmt::format("{} m={} n={} k={} groups={} {} {} {}", result.at("layout").get<std::string>(),
+                     result.at("m").get<std::int64_t>(), result.at("n").get<std::int64_t>(),
+                     result.at("k").get<std::int64_t>(), result.at("groups").get<std::int64_t>(),
+                     result.at("out_dtype").get<std::string>(),
+                     result.at("scale_b").get<std::string>(),
+                     result.at("backend").get<std::string>());
+}
+
+Entries read_bench(const std::string& path) {
+  const std::string text = read_text_file(path, "bench file", kMaxFileBytes);
+  Entries entries;
+  try {
+    const Json json = Json::parse(text);
+    for (const Json& result : json.at("results")) {
+      entries[name_of(result)] = {result.at("median_us").get<double>(),
+                                  result.at("config").get<std::string>()};
+    }
+  } catch (const Json::exception& error) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("bench file \"{}\" is no output of fathom bench --json: {}; make one "
+                            "by fathom bench --json > "
+                            "FILE",
+                            path, std::string(error.what()).substr(0, 200)));
+  }
+  return entries;
+}
+
+Json only_in(const Entries& here, const Entries& there) {
+  Json names = Json::array();
+  for (const auto& [name, entry] : here) {
+    if (there.count(name) == 0) names.push_back(name);
+  }
+  return names;
+}
+
+}  // namespace
+
+Report compare_benches(const std::string& before_path, const std::string& after_path,
+                       double most_slower) {
+  const Entries before = read_bench(before_path), after = read_bench(after_path);
+  Json json = new_object();
+  json["before"] = before_path;
+  json["after"] = after_path;
+  json["results"] = Json::array();
+  std::string text;
+  double log_sum = 0;
+  bool passed = true;
+  for (const auto& [name, old_entry] : before) {
+    const auto it = after.find(name);
+    if (it == after.end()) continue;
+    const double speedup = old_entry.median_us / it->second.median_us;
+    const bool slower = most_slower > 0 && it->second.median_us > most_slower * old_entry.median_us;
+    passed = passed && !slower;
+    log_sum += std::log(speedup);
+    json["results"].push_back(Json{{"problem", name},
+                                   {"before_us", old_entry.median_us},
+                                   {"after_us", it->second.median_us},
+                                   {"speedup", speedup},
+                                   {"before_config", old_entry.config},
+                                   {"after_config", it->second.config},
+                                   {"slower", slower}});
+    text += fmt::format("{:<60} {:>12.1f} us {:>12.1f} us  x{:.3f}{}\n", name, old_entry.median_us,
+                        it->second.median_us, speedup, slower ? "  SLOWER" : "");
+  }
+  const std::size_t matched = json["results"].size();
+  json["only_before"] = only_in(before, after);
+  json["only_after"] = only_in(after, before);
+  json["geomean_speedup"] =
+      matched == 0 ? Json(nullptr) : Json(std::exp(log_sum / static_cast<double>(matched)));
+  json["passed"] = passed;
+  text += matched == 0 ? "no problem is in both files\n"
+                       : fmt::format("{} problems, geometric mean of the speed-up x{:.3f}\n",
+                                     matched, json["geomean_speedup"].get<double>());
+  return make_report(json, text, passed);
+}
+
+}  // namespace fathom::cli

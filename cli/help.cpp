@@ -1,0 +1,71 @@
+// Formats help texts. Command-line layer.
+#include "help.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+namespace fathom::cli {
+namespace {
+
+std::string usage(const CLI::App* app, const std::string& name) {
+  std::string text = "Usage: " + name;
+  if (!app->get_subcommands({}).empty()) {
+    text += app->get_require_subcommand_min() > 0 ? " VERB" : " [VERB]";
+  }
+  for (const CLI::Option* option : app->get_options()) {
+    if (option->get_positional()) text += " " + option->get_type_name();
+  }
+  return text + " [flags]\n";
+}
+
+std::string option_text(const CLI::Option* option) {
+  const std::string name =
+      option->get_positional() ? option->get_type_name() : option->get_name(false, true);
+  const std::string type = option->get_positional() ? "" : option->get_type_name();
+  std::string text = fmt::format("  {}{}{}", name, type.empty() ? "" : " ", type);
+  if (option->get_required()) text += " (required)";
+  if (!option->get_default_str().empty()) text += fmt::format(" [{}]", option->get_default_str());
+  return fmt::format("{}\n      {}\n", text, option->get_description());
+}
+
+}  // namespace
+
+std::string HelpFormatter::make_help(const CLI::App* app, std::string name,
+                                     CLI::AppFormatMode) const {
+  std::string text = app->get_description() + "\n\n" + usage(app, name);
+  const std::vector<const CLI::App*> verbs = app->get_subcommands(
+      std::function<bool(const CLI::App*)>([](const CLI::App*) { return true; }));
+  if (!verbs.empty()) text += "\nVerbs:\n";
+  for (const CLI::App* verb : verbs) {
+    text += fmt::format("  {:<10} {}\n", verb->get_name(), verb->get_description());
+  }
+  const auto add_group = [&](const std::string& title, const std::string& group) {
+    std::string lines;
+    for (const CLI::Option* option : app->get_options()) {
+      if (option->get_group() == group) lines += option_text(option);
+    }
+    if (!lines.empty()) text += "\n" + title + ":\n" + lines;
+  };
+  add_group("Flags", "Options");
+  add_group("Flags of every verb", "Common");
+  if (!app->get_footer().empty()) text += "\n" + app->get_footer();
+  return text;
+}
+
+CLI::Option* add_choice(CLI::App& verb, const std::string& name, std::string& value,
+                        std::vector<std::string> words, const std::string& description) {
+  const std::string all = fmt::format("{}", fmt::join(words, "|"));
+  const auto check = [words = std::move(words), all](const std::string& given) {
+    return std::find(words.begin(), words.end(), given) != words.end()
+               ? std::string()
+               : fmt::format("\"{}\" is none of {}", given, all);
+  };
+  return verb.add_option(name, value, description)
+      ->check(check)
+      ->type_name(all)
+      ->capture_default_str();
+}
+
+}  // namespace fathom::cli

@@ -1,0 +1,106 @@
+"""What holds for every verb: --json, exit codes, --help, --version, --backend."""
+
+import os
+import re
+import resource
+import subprocess
+
+import pytest
+from conftest import BINARY, ROOT, fail, run, run_process, succeed
+
+VERBS = ["info", "plan", "quantize", "run", "verify", "bench"]
+
+
+def test_info_fields(no_gpu):
+    info = succeed("info", env=no_gpu | {"FATHOM_NUM_THREADS": "1"})
+    for field in ("version", "commit", "build", "cpu", "threads", "openblas", "driver", "gpus", "compiler", "cache_dir"):
+        assert field in info.json
+    assert info["threads"] == 1
+    assert info["gpus"] == [] and info["driver"]["found"] is False and info["driver"]["reason"]
+    settings = {setting["variable"]: setting for setting in info["settings"]}
+    assert settings["FATHOM_NUM_THREADS"]["source"] == "environment"
+    assert settings["FATHOM_NUM_THREADS"]["value"] == "1"
+    assert settings["FATHOM_OPENBLAS"]["source"] == "default"
+
+
+def test_info_text():
+    done = run_process("info")
+    assert done.returncode == 0 and done.stdout.startswith("fathom ") and done.stderr == ""
+
+
+def test_bad_setting_is_bad_input():
+    message = fail(2, "invalid_argument", "info", env=os.environ | {"FATHOM_NUM_THREADS": "two"})
+    assert "FATHOM_NUM_THREADS" in message
+
+
+def test_version_names_the_commit():
+    version = succeed("--version")
+    assert re.fullmatch(r"\d+\.\d+\.\d+", version["version"]) and version["commit"]
+    assert run_process("--version").stdout == f"fathom {version['version']} ({version['commit']})\n"
+
+
+@pytest.mark.parametrize("verb", [[], *[[verb] for verb in VERBS], ["bench", "compare"]])
+def test_help_has_examples(verb):
+    done = run_process(*verb, "--help")
+    assert done.returncode == 0
+    assert "Examples:\n  fathom " in done.stdout
+    assert f"Usage: {' '.join(['fathom', *verb])}" in done.stdout
+    assert succeed(*verb, "--help")["help"] == done.stdout
+
+
+@pytest.mark.parametrize("arguments", [
+    [], ["nothing"], ["info", "extra"], ["info", "--unknown"], ["verify", "--m"], ["verify", "--m", "x"],
+    ["verify", "--m", "99999999999999999999"], ["verify", "--backend", "gpu"], ["verify", "--op", "conv"],
+    ["verify", "--layout", "dense3"], ["verify", "--out-dtype", "fp16"], ["quantize"], ["quantize", "x"], ["run"],
+    ["bench"], ["bench", "compare", "x"], ["plan"], ["info", "--seed", "-1"],
+])
+def test_usage_errors(arguments):
+    message = fail(2, "invalid_argument", *arguments)
+    assert message
+    done = run_process(*arguments)
+    assert done.returncode == 2 and done.stdout == "" and done.stderr.startswith("fathom: ")
+
+
+def test_json_may_stand_anywhere():
+    for arguments in (["--json", "info"], ["info", "--json"]):
+        assert '"schema": 1' in run_process(*arguments).stdout
+
+
+@pytest.mark.parametrize("verb", [
+    ["verify", "--m", "4", "--n", "8", "--k", "16"], ["plan", "--m", "4", "--n", "8", "--k", "16"],
+    ["bench", "--m", "4", "--n", "8", "--k", "16"], ["info"],
+])
+def test_cuda_without_a_device(verb, no_gpu):
+    message = fail(4, "no_device", *verb, "--backend", "cuda", env=no_gpu)
+    assert "/nonexistent/libcuda.so.1" in message
+
+
+def test_openblas_that_is_none_is_unsupported(no_gpu):
+    environment = no_gpu | {"FATHOM_OPENBLAS": "/nonexistent/libopenblas.so"}
+    arguments = ["verify", "--m", "4", "--n", "8", "--k", "16"]
+    assert "/nonexistent/libopenblas.so" in fail(3, "unsupported", *arguments, "--backend", "cpu", env=environment)
+    succeed(*arguments, "--backend", "reference", env=environment)
+
+
+def test_full_standard_output_is_no_success():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([BINARY, "info"], stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 5
+
+
+def test_out_of_memory_is_an_error_with_a_code():
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))
+
+    answer = run("verify", "--backend", "reference", "--m", "20000", "--n", "20000", "--k", "1", preexec_fn=limit)
+    assert answer.status == 6 and answer.error["code"] == "out_of_memory"
+
+
+def test_problem_larger_than_the_machine_is_unsupported():
+    message = fail(3, "unsupported", "verify", "--m", "2147483647", "--n", "2147483647", "--k", "2147483647")
+    assert "GB of memory" in message
+
+
+def test_documentation_is_up_to_date():
+    done = subprocess.run([ROOT / "tools" / "generate_command_line_docs.py", "--check", BINARY])
+    assert done.returncode == 0

@@ -1,0 +1,78 @@
+"""fathom plan and fathom bench."""
+
+import json
+
+import pytest
+from conftest import fail, run, run_process, succeed
+
+
+@pytest.mark.parametrize("layout", ["dense", "offsets", "row_group", "group_end", "masked"])
+def test_plan(layout, no_gpu):
+    arguments = ["plan", "--op", "gemm", "--m", 256, "--n", 7168, "--k", 2048, "--layout", layout, "--num-groups", 3]
+    answer = succeed(*arguments, env=no_gpu)
+    assert answer["backend"] == "cpu" and answer["config"]["tag"]
+    assert isinstance(answer["launch"], dict) and isinstance(answer["candidates"], list)
+    assert (answer["problem"]["m"], answer["problem"]["n"], answer["problem"]["k"]) == (256, 7168, 2048)
+    assert answer["problem"]["layout"] == layout
+    for flags in ([], ["--json"]):
+        texts = {run_process(*arguments, *flags, env=no_gpu).stdout for _ in range(3)}
+        assert len(texts) == 1 and texts != {""}
+
+
+def test_plan_of_sizes_that_no_memory_holds(no_gpu):
+    largest = 2**31 - 1
+    assert succeed("plan", "--m", largest, "--n", 10**6, "--k", 10**6, env=no_gpu)["config"]["tag"]
+    fail(2, "invalid_argument", "plan", "--m", largest + 1, "--n", 1, "--k", 1)
+    fail(2, "invalid_argument", "plan", "--m", 1, "--n", 0, "--k", 1)
+    assert "alignment" in fail(2, "invalid_argument", "plan", "--m", 1, "--n", 8, "--k", 1, "--layout", "row_group",
+                               "--alignment", 7)
+
+
+def test_bench(tmp_path):
+    path = tmp_path / "bench.json"
+    answer = succeed("bench", "--m", "4,8", "--n", "24,40", "--k", "128,300", "--backend", "cpu", "--iterations", 5, "-o", path)
+    assert json.loads(path.read_text()) == answer.json
+    for field in ("version", "commit", "command", "cpu"):
+        assert answer[field]
+    assert "--iterations 5" in answer["command"]
+    assert [(r["m"], r["n"], r["k"]) for r in answer["results"]] == [(4, 24, 128), (4, 40, 300), (8, 24, 128), (8, 40, 300)]
+    for result in answer["results"]:
+        assert result["iterations"] == 5 and result["backend"] == "cpu" and result["clock"] == "wall"
+        assert 0 < result["min_us"] <= result["p10_us"] <= result["median_us"] <= result["p90_us"] <= result["max_us"]
+        flops = 2 * result["m"] * result["n"] * result["k"]
+        assert result["tflops"] == pytest.approx(flops / result["median_us"] * 1e-6)
+        assert result["gb_per_s"] > 0 and result["loops"]["tflops"] > 0
+
+
+def test_bench_grouped():
+    answer = succeed("bench", "--m", 50, "--n", 24, "--k", 128, "--layout", "masked", "--groups-random", 3, "--iterations", 3,
+                     "--no-loops")
+    assert answer["results"][0]["groups"] == 3 and "loops" not in answer["results"][0]
+
+
+def bench_file(path, *results):
+    common = {"layout": "dense", "groups": 1, "out_dtype": "bf16", "scale_b": "128x128", "backend": "cpu", "config": "c"}
+    path.write_text(json.dumps({"schema": 1, "results": [
+        common | {"m": m, "n": 1, "k": 1, "median_us": us} for m, us in results]}))
+    return path
+
+
+def test_bench_compare(tmp_path):
+    before = bench_file(tmp_path / "a", (1, 10.0), (2, 10.0), (3, 1.0))
+    after = bench_file(tmp_path / "b", (1, 5.0), (2, 20.0), (4, 1.0))
+    answer = succeed("bench", "compare", before, after)
+    assert [result["speedup"] for result in answer["results"]] == [2.0, 0.5]
+    assert answer["geomean_speedup"] == pytest.approx(1.0) and answer["passed"] is True
+    assert len(answer["only_before"]) == 1 and len(answer["only_after"]) == 1
+    answer = run("bench", "compare", before, after, "--most-slower", 1.05)
+    assert answer.status == 1 and answer["passed"] is False
+    assert [result["slower"] for result in answer["results"]] == [False, True]
+    done = run_process("bench", "compare", before, after, "--most-slower", 1.05)
+    assert done.returncode == 1 and "SLOWER" in done.stdout
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"results": [{}]}', '{"results": 3}', "[" * 100000])
+def test_bench_compare_of_other_files(tmp_path, text):
+    (tmp_path / "x").write_text(text)
+    assert "fathom bench" in fail(2, "invalid_argument", "bench", "compare", tmp_path / "x", tmp_path / "x")
+    fail(5, "io", "bench", "compare", tmp_path / "none", tmp_path / "x")
