@@ -11,6 +11,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import textwrap
 
 import numpy as np
 
@@ -148,8 +149,8 @@ def run_outliers(weights):
         rows.append((factor, row))
         print(f"{factor:10,.0f}  {100 * row['tensor', 'all']:9.2f} % {100 * row['fine', 'all']:9.2f} %  "
               f"{100 * row['tensor', 'ordinary']:11.2f} % {100 * row['fine', 'ordinary']:11.2f} %")
-    text = finding(rows)
-    print(f"\n{text}")
+    for paragraph in finding(rows).splitlines():
+        print(f"\n{textwrap.fill(paragraph, 120)}")
 
     def series(label, scales, part, color, dash=""):
         return plot.Series(label, [row[scales, part] for _, row in rows], color, dash)
