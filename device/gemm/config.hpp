@@ -95,7 +95,10 @@ struct Config {
     return min_of(248, round_down(kSmRegisters / (ctas_per_sm * num_threads()), 8));
   }
   FATHOM_HD constexpr int math_registers() const {
-    const int pool = launch_registers() * num_threads() - 32 * kWarpgroupThreads;
+    // What the loading threads keep at least. With two math warpgroups they are left 40 anyway;
+    // with three, 32 make them spill, and the 152 that 56 leave are enough for tiles 128 wide.
+    const int loading = math_warpgroups == 3 ? 56 : 32;
+    const int pool = launch_registers() * num_threads() - loading * kWarpgroupThreads;
     return min_of(240, round_down(pool / (math_warpgroups * kWarpgroupThreads), 8));
   }
   FATHOM_HD constexpr int load_registers() const {

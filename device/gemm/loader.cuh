@@ -46,16 +46,16 @@ struct Loader {
     sync::RingState at;
     for (TileWalk<kConfig> walk(params, pair_rank); walk.valid(); walk.advance()) {
       BlockScales scales(params, walk.tile);
-      for (int k_block = 0; k_block < params.k_blocks; ++k_block) {
-        ring.acquire(at.stage, at.phase);
-        ring.expect(at.stage, stage_bytes());
-        load_operands(walk.tile, k_block, at.stage);
+      int k_block = 0;
+      sync::walk_ring<kConfig.num_stages>(at, params.k_blocks, [&](int stage, uint32_t phase) {
+        ring.acquire(stage, phase);
+        ring.expect(stage, stage_bytes());
+        load_operands(walk.tile, k_block++, stage);
         if constexpr (!kPerRowB) {
-          scales.copy_next(smem + kPlan.scale_b + at.stage * kPlan.scale_b_stage_bytes);
-          ptx::cp_async_arrive(ring.full(at.stage));
+          scales.copy_next(smem + kPlan.scale_b + stage * kPlan.scale_b_stage_bytes);
+          ptx::cp_async_arrive(ring.full(stage));
         }
-        at.advance(kConfig.num_stages);
-      }
+      });
     }
     if constexpr (kConfig.early_wait()) end_early_wait(at);
   }

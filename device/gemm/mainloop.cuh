@@ -66,20 +66,8 @@ struct Mainloop {
 #pragma unroll
     for (int wave = 0; wave < kWaves; ++wave) sums[wave].zero();
     const int into_block = col % 128;
-    int left = k_blocks;
-#pragma unroll 1
-    while (left > 0) {
-      if (at.stage == 0 && left >= kStages) {
-#pragma unroll
-        for (int stage = 0; stage < kStages; ++stage) k_block(stage, at.phase, into_block);
-        at.phase ^= 1;
-        left -= kStages;
-      } else {
-        k_block(at.stage, at.phase, into_block);
-        at.advance(kStages);
-        --left;
-      }
-    }
+    sync::walk_ring<kStages>(at, k_blocks,
+                             [&](int stage, uint32_t phase) { k_block(stage, phase, into_block); });
   }
 
  private:

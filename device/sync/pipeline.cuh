@@ -13,6 +13,7 @@
 #include "base/types.hpp"
 #include "ptx/mbarrier.cuh"
 #include "ptx/thread.cuh"
+#include "sync/ring_state.hpp"
 #include "sync/wait_report.hpp"
 
 namespace fathom::sync {
@@ -68,6 +69,28 @@ struct Ring {
     waiter.wait(full(stage), phase, BarrierName::kFull, stage);
   }
 };
+
+/// Calls step(stage, phase) for the next `count` stages of a ring. Whole laps are unrolled, so that
+/// stage numbers become constants there and addresses immediates: the loop that matters has nothing
+/// to compute. What comes before the first and after the last whole lap takes a general step.
+template <int kStages, typename Step>
+FATHOM_DEVICE void walk_ring(RingState& at, int count, const Step& step) {
+#pragma unroll 1
+  while (count > 0) {
+    if (at.stage == 0) {
+#pragma unroll 1
+      for (; count >= kStages; count -= kStages) {
+#pragma unroll
+        for (int stage = 0; stage < kStages; ++stage) step(stage, at.phase);
+        at.phase ^= 1;
+      }
+      if (count == 0) return;
+    }
+    step(at.stage, at.phase);
+    at.advance(kStages);
+    --count;
+  }
+}
 
 /// Named barriers of a CTA. 0 is the CTA's own (bar.sync 0).
 enum class NamedBarrier : int {

@@ -65,8 +65,8 @@ TEST(GemmConfig, RegistersStayInsideThePoolOfTheLaunch) {
   }
   EXPECT_EQ(Config{.math_warpgroups = 2}.math_registers(), 232);
   EXPECT_EQ(Config{.math_warpgroups = 2}.load_registers(), 40);
-  EXPECT_EQ(Config{.math_warpgroups = 3}.math_registers(), 160);
-  EXPECT_EQ(Config{.math_warpgroups = 3}.load_registers(), 32);
+  EXPECT_EQ(Config{.math_warpgroups = 3}.math_registers(), 152);
+  EXPECT_EQ(Config{.math_warpgroups = 3}.load_registers(), 56);
 }
 
 TEST(GemmConfig, ScaleBlocksOfATileCoverItsColumns) {
