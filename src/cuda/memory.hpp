@@ -2,6 +2,7 @@
 // and the tests. The operations themselves own none of these. Runtime layer; knows no kernel.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <utility>
 
@@ -21,7 +22,7 @@ class Buffer {
   }
   ~Buffer();
 
-  void* data() const { return reinterpret_cast<void*>(pointer_); }
+  void* data() const { return std::bit_cast<void*>(pointer_); }
   std::int64_t bytes() const { return bytes_; }
   /// Copies between host memory and this buffer, ordered in `stream`, complete on return.
   void upload(const void* from, std::int64_t bytes, std::int64_t offset = 0,
