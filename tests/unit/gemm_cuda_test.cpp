@@ -10,6 +10,8 @@
 #include <thread>
 #include <vector>
 
+#include <fathom/c_api.h>
+
 #include <fathom/gemm.hpp>
 
 #include "api/cuda_runtime.hpp"
@@ -214,6 +216,52 @@ TEST_F(GemmCudaTest, ThousandLaunchesAllocateLoadCompileAndSynchroniseNothing) {
   EXPECT_EQ(gpu_.count("cuLaunchKernelEx"), 1000);
   EXPECT_THAT(gpu_.call_names(), ElementsAre("cuCtxGetCurrent", "cuCtxPopCurrent",
                                              "cuCtxPushCurrent", "cuLaunchKernelEx"));
+}
+
+fathom_tensor c_tensor(const TensorView& view) {
+  fathom_tensor tensor{};
+  tensor.data = view.data;
+  tensor.dtype = static_cast<std::int32_t>(view.dtype);
+  tensor.device_type = static_cast<std::int32_t>(view.device.type);
+  tensor.device_index = view.device.index;
+  tensor.rank = view.rank;
+  std::copy(view.shape.begin(), view.shape.end(), tensor.shape);
+  std::copy(view.stride.begin(), view.stride.end(), tensor.stride);
+  return tensor;
+}
+
+TEST_F(GemmCudaTest, TheSameThroughTheCInterface) {
+  Operands o = make(128, 7168, 2048);
+  const std::string cache = cache_of_fakes();
+  fathom_context_options options{};
+  options.struct_size = sizeof(options);
+  options.cache_dir = cache.c_str();
+  options.libcuda = gpu_.path().c_str();
+  options.compiler = "none";
+  fathom_context* context = nullptr;
+  ASSERT_EQ(fathom_context_create(&options, &context), FATHOM_OK) << fathom_last_error_message();
+  fathom_gemm_args args{};
+  args.struct_size = sizeof(args);
+  args.a = c_tensor(o.views.a);
+  args.scale_a = c_tensor(o.views.scale_a);
+  args.b = c_tensor(o.views.b);
+  args.scale_b = c_tensor(o.views.scale_b);
+  args.d = c_tensor(o.views.d);
+  fathom_gemm_plan* plan = nullptr;
+  ASSERT_EQ(fathom_gemm_plan_create(context, &args, &plan), FATHOM_OK)
+      << fathom_last_error_message();
+  const char* config = nullptr;
+  ASSERT_EQ(fathom_gemm_plan_config(plan, &config), FATHOM_OK);
+  gpu_.clear_record();
+  for (int i = 0; i < 1000; ++i) ASSERT_EQ(fathom_gemm_plan_launch(plan, nullptr), FATHOM_OK);
+  EXPECT_THAT(gpu_.call_names(), ElementsAre("cuCtxGetCurrent", "cuCtxPopCurrent",
+                                             "cuCtxPushCurrent", "cuLaunchKernelEx"));
+  EXPECT_EQ(gpu_.launches().at(999).function, std::string("fp8_gemm_") + config);
+  gpu_.fail("cuLaunchKernelEx", 1, 719);
+  EXPECT_EQ(fathom_gemm_plan_launch(plan, nullptr), FATHOM_DRIVER);
+  EXPECT_THAT(fathom_last_error_message(), HasSubstr("CUDA_ERROR_LAUNCH_FAILED (719)"));
+  fathom_gemm_plan_destroy(plan);
+  fathom_context_destroy(context);
 }
 
 TEST_F(GemmCudaTest, SecondPlanLoadsNothing) {
