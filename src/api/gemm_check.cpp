@@ -85,7 +85,7 @@ void read_sizes(const Operands& o, plan::GemmProblem& problem) {
            fmt::format("has shape {}; it needs one group or more (groups without rows are legal)",
                        shape_text(o.b.view)));
   }
-  const std::string reason = fmt::format("for k = {} (from a)", problem.k);
+  const auto reason = [&] { return fmt::format("for k = {} (from a)", problem.k); };
   if (problem.grouped()) {
     check_shape(o.b, {problem.num_groups, problem.n, problem.k}, reason);
   } else {
@@ -103,8 +103,10 @@ void check_scale_a(const Operands& o, const plan::GemmProblem& problem) {
   const bool masked = problem.form == Form::kMasked;
   check_rank(o.scale_a, masked ? 3 : 2,
              masked ? "[G, max_m, ceil(k / 128)]" : "[m, ceil(k / 128)]");
-  const std::string reason = fmt::format("for {} = {} and k = {} (one scale per 128 of k)",
-                                         masked ? "max_m" : "m", problem.m, problem.k);
+  const auto reason = [&] {
+    return fmt::format("for {} = {} and k = {} (one scale per 128 of k)", masked ? "max_m" : "m",
+                       problem.m, problem.k);
+  };
   if (masked) {
     check_shape(o.scale_a, {problem.num_groups, problem.m, problem.k_blocks()}, reason);
   } else {
@@ -138,8 +140,9 @@ plan::ScaleBBlock check_scale_b(const Operands& o, const plan::GemmProblem& prob
 void check_d(const Operands& o, const plan::GemmProblem& problem) {
   const bool masked = problem.form == Form::kMasked;
   check_rank(o.d, masked ? 3 : 2, masked ? "[G, max_m, n]" : "[m, n]");
-  const std::string reason =
-      fmt::format("for {} = {} and n = {}", masked ? "max_m" : "m", problem.m, problem.n);
+  const auto reason = [&] {
+    return fmt::format("for {} = {} and n = {}", masked ? "max_m" : "m", problem.m, problem.n);
+  };
   if (masked) {
     check_shape(o.d, {problem.num_groups, problem.m, problem.n}, reason);
   } else {
@@ -162,7 +165,7 @@ void check_index(const Operands& o, const Groups& groups, plan::GemmProblem& pro
     reason = "one entry for each row of a";
   }
   check_rank(o.index, 1, form);
-  check_shape(o.index, {size}, reason);
+  check_shape(o.index, {size}, [&] { return reason; });
   if (problem.form == Form::kOffsets) {
     check_dtype(o.index, {DType::kInt32, DType::kInt64});
   } else {

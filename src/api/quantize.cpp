@@ -37,14 +37,15 @@ void check_shapes(const Operands& o, ScaleBlock block) {
   check_rank(o.scale, 2, "one scale for each block of 128 columns of q, and each row or 128 rows");
   const std::int64_t rows = o.x.extent(transposed ? 1 : 0);
   const std::int64_t cols = o.x.extent(transposed ? 0 : 1);
-  const std::string shape = shape_text(o.x.view);
-  check_shape(
-      o.q, {rows, cols},
-      fmt::format("for x of shape {}{}", shape, transposed ? " cast as its transpose" : ""));
+  check_shape(o.q, {rows, cols}, [&] {
+    return fmt::format("for x of shape {}{}", shape_text(o.x.view),
+                       transposed ? " cast as its transpose" : "");
+  });
   const std::int64_t rows_per_scale = block == ScaleBlock::k128x128 ? 128 : 1;
-  check_shape(o.scale, {(rows + rows_per_scale - 1) / rows_per_scale, (cols + 127) / 128},
-              fmt::format("for x of shape {} and one scale per {} block of q", shape,
-                          rows_per_scale == 1 ? "1 x 128" : "128 x 128"));
+  check_shape(o.scale, {(rows + rows_per_scale - 1) / rows_per_scale, (cols + 127) / 128}, [&] {
+    return fmt::format("for x of shape {} and one scale per {} block of q", shape_text(o.x.view),
+                       rows_per_scale == 1 ? "1 x 128" : "128 x 128");
+  });
 }
 
 /// Any pitch, but contiguous rows.

@@ -2,10 +2,11 @@
 #include "api/tensor_check.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <numeric>
+#include <span>
 #include <string>
-#include <vector>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -32,14 +33,21 @@ std::string elements_text(const Operand& operand, std::int64_t elements) {
 }
 
 /// Dimensions along which the view steps at all, by ascending stride.
-std::vector<int> stepping_dims(const Operand& operand) {
-  std::vector<int> dims;
-  for (int i = 0; i < operand.view.rank; ++i) {
-    if (operand.extent(i) > 1) dims.push_back(i);
+struct SteppingDims {
+  std::array<int, TensorView::kMaxRank> dims{};
+  std::size_t count = 0;
+
+  explicit SteppingDims(const Operand& operand) {
+    for (int dim = 0; dim < operand.view.rank; ++dim) {
+      if (operand.extent(dim) <= 1) continue;
+      std::size_t place = count++;  // insertion: at most four, and on the path of every call
+      for (; place > 0 && operand.stride(dims[place - 1]) > operand.stride(dim); --place) {
+        dims[place] = dims[place - 1];
+      }
+      dims[place] = dim;
+    }
   }
-  std::ranges::sort(dims, {}, [&](int dim) { return operand.stride(dim); });
-  return dims;
-}
+};
 
 [[noreturn]] void refuse_span(const Operand& operand) {
   refuse(
@@ -52,7 +60,8 @@ std::vector<int> stepping_dims(const Operand& operand) {
 /// elements share memory.
 std::int64_t checked_span_bytes(const Operand& operand) {
   std::int64_t span = 1;  // in elements
-  for (const int dim : stepping_dims(operand)) {
+  const SteppingDims stepping(operand);
+  for (const int dim : std::span(stepping.dims).first(stepping.count)) {
     const std::int64_t stride = operand.stride(dim);
     if (stride <= 0) {
       refuse(operand,
@@ -160,9 +169,12 @@ void check_dtype(const Operand& operand, std::initializer_list<DType> allowed) {
   refuse(operand, fmt::format("has dtype {}; it needs {}", to_string(operand.view.dtype), names));
 }
 
-void check_shape(const Operand& operand, std::initializer_list<std::int64_t> needed,
-                 std::string_view reason) {
-  if (std::equal(needed.begin(), needed.end(), operand.view.shape.begin())) return;
+bool has_shape(const Operand& operand, std::initializer_list<std::int64_t> needed) {
+  return std::equal(needed.begin(), needed.end(), operand.view.shape.begin());
+}
+
+void refuse_shape(const Operand& operand, std::initializer_list<std::int64_t> needed,
+                  std::string_view reason) {
   refuse(operand, fmt::format("has shape {}; {} it needs [{}]", shape_text(operand.view), reason,
                               fmt::join(needed, ", ")));
 }

@@ -38,10 +38,17 @@ struct Operand {
 /// `form` describes the shape in words: "[m, k]". Extents must be 0 to 2^31 - 1.
 void check_rank(const Operand& operand, int rank, std::string_view form);
 void check_dtype(const Operand& operand, std::initializer_list<DType> allowed);
-/// `reason` tells where the needed shape comes from: "for m = 64 and k = 2048 (one scale per 128 of
-/// k)".
+bool has_shape(const Operand& operand, std::initializer_list<std::int64_t> needed);
+[[noreturn]] void refuse_shape(const Operand& operand, std::initializer_list<std::int64_t> needed,
+                               std::string_view reason);
+/// `reason()` tells where the needed shape comes from: "for m = 64 and k = 2048 (one scale per 128
+/// of k)". It is asked for a refusal only: every call of the library passes here.
+template <typename Reason>
 void check_shape(const Operand& operand, std::initializer_list<std::int64_t> needed,
-                 std::string_view reason);
+                 Reason&& reason) {
+  if (!has_shape(operand, needed)) refuse_shape(operand, needed, reason());
+}
+
 void check_device(const Operand& operand, const Operand& first);
 
 /// The backend must be one for the device of the first operand.

@@ -151,7 +151,7 @@ TEST(GemmCheckProperties, WhatPassesHasNoOverlap) {
   support::Random random(kSeed);
   int passed = 0;
   int overlapping = 0;
-  for (int i = 0; i < 4000; ++i) {
+  for (int i = 0; i < 1500; ++i) {
     FakeGemm fake;
     fake.form = static_cast<Form>(random.integer(0, 4));
     fake.m = random.integer(1, 6);
@@ -179,8 +179,8 @@ TEST(GemmCheckProperties, WhatPassesHasNoOverlap) {
     passed += accepted ? 1 : 0;
     overlapping += shared ? 1 : 0;
   }
-  EXPECT_GT(passed, 300) << "the arena is too small to show anything";
-  EXPECT_GT(overlapping, 300) << "the arena is too large to show anything";
+  EXPECT_GT(passed, 100) << "the arena is too small to show anything";
+  EXPECT_GT(overlapping, 100) << "the arena is too large to show anything";
 }
 
 // Shapes, strides and pointers from the worst a caller can hand over. Sanitizers watch the
