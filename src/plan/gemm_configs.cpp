@@ -117,7 +117,6 @@ constexpr StreamRow kStreamBf16[] = {
     {64, 24, 2, 1, 1, 64},
     {64, 32, 2, 1, 1, 64},
     {64, 40, 2, 1, 1, 64},
-    {64, 96, 2, 1, 1, 64},
     {64, 128, 2, 1, 1, 32},
     // One order of addition (batch_invariant): one warpgroup over all of k.
     {64, 16, 1, 1, 1, 64},

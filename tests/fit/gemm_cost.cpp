@@ -73,14 +73,15 @@ void report(const GemmTimings& timings, const GemmCostCoefficients& coefficients
   for (const auto& row : timings.rows) {
     const double model = fathom::testing::modelled_us(row, timings.device, coefficients);
     fmt::print("{:>6} {:>6} {:>6}  {:<36} {:>9.2f} us measured {:>9.2f} modelled {:>+7.1f} %\n",
-               row.m, row.n, row.k, row.tag, row.us, model, 100 * (model / row.us - 1));
+               row.m, row.n, row.k, fathom::plan::gemm_tag(row.config), row.us, model,
+               100 * (model / row.us - 1));
   }
   double sum = 0, worst = 0;
   const auto regrets = fathom::testing::gemm_regrets(timings, coefficients);
   for (const auto& r : regrets) {
     fmt::print("{:>6} {:>6} {:>6}  chosen {:<36} {:>9.2f}  best {:<36} {:>9.2f}  regret {:.1f} %\n",
-               r.best.m, r.best.n, r.best.k, r.chosen.tag, r.chosen.us, r.best.tag, r.best.us,
-               100 * r.regret);
+               r.best.m, r.best.n, r.best.k, fathom::plan::gemm_tag(r.chosen.config), r.chosen.us,
+               fathom::plan::gemm_tag(r.best.config), r.best.us, 100 * r.regret);
     sum += r.regret;
     worst = std::max(worst, r.regret);
   }

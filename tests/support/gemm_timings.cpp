@@ -1,6 +1,7 @@
 // Reading timings, and the regret of the cost model on them. Test support.
 #include "support/gemm_timings.hpp"
 
+#include <cctype>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -15,14 +16,27 @@ plan::GemmProblem problem_of(const GemmTiming& row) {
   p.m = row.m;
   p.n = row.n;
   p.k = row.k;
-  const plan::GemmConfig config = plan::find_gemm_config(row.tag).value();
+  const plan::GemmConfig& config = row.config;
   p.out = config.output == device::gemm::Output::kFp32 ? DType::kFp32 : DType::kBf16;
   if (config.scale_b == device::gemm::ScaleB::k1x128) p.scale_b_block = plan::ScaleBBlock::k1x128;
-  p.config = row.tag;
   return p;
 }
 
+plan::GemmConfig config_of(const std::string& tag) {
+  for (const plan::GemmConfig& config : plan::gemm_configs())
+    if (tag_without_stages(plan::gemm_tag(config)) == tag_without_stages(tag)) return config;
+  throw std::runtime_error("config " + tag + " is not in the closed set");
+}
+
 }  // namespace
+
+std::string tag_without_stages(std::string tag) {
+  const std::size_t begin = tag.find("_s");
+  const std::size_t end = begin == std::string::npos ? begin : tag.find('_', begin + 1);
+  if (end != std::string::npos && std::isdigit(static_cast<unsigned char>(tag[begin + 2])) != 0)
+    tag.erase(begin, end - begin);
+  return tag;
+}
 
 GemmTimings read_gemm_timings(const std::string& path) try {
   std::ifstream file(path);
@@ -33,11 +47,9 @@ GemmTimings read_gemm_timings(const std::string& path) try {
   const auto spec = plan::find_device(device);
   if (!spec) throw std::runtime_error("device " + device + " is not known");
   timings.device = *spec;
-  for (const auto& row : json.at("timings")) {
-    timings.rows.push_back({row.at("m"), row.at("n"), row.at("k"), row.at("config"), row.at("us")});
-    if (!plan::find_gemm_config(timings.rows.back().tag))
-      throw std::runtime_error("config " + timings.rows.back().tag + " is not in the closed set");
-  }
+  for (const auto& row : json.at("timings"))
+    timings.rows.push_back(
+        {row.at("m"), row.at("n"), row.at("k"), config_of(row.at("config")), row.at("us")});
   return timings;
 } catch (const std::exception& error) {
   throw std::runtime_error(path + ": " + error.what());
@@ -46,9 +58,8 @@ GemmTimings read_gemm_timings(const std::string& path) try {
 double modelled_us(const GemmTiming& row, const plan::DeviceSpec& device,
                    const plan::GemmCostCoefficients& coefficients) {
   const plan::GemmProblem problem = problem_of(row);
-  const plan::GemmConfig config = plan::find_gemm_config(row.tag).value();
-  if (!plan::why_not(config, problem, device).empty()) return 0;
-  return plan::price_gemm(config, problem, device, coefficients).cost.total_us;
+  if (!plan::why_not(row.config, problem, device).empty()) return 0;
+  return plan::price_gemm(row.config, problem, device, coefficients).cost.total_us;
 }
 
 std::vector<GemmRegret> gemm_regrets(const GemmTimings& timings,

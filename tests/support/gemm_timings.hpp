@@ -12,7 +12,7 @@ namespace fathom::testing {
 
 struct GemmTiming {
   std::int64_t m = 0, n = 0, k = 0;
-  std::string tag;
+  plan::GemmConfig config;
   double us = 0;
 };
 
@@ -21,8 +21,12 @@ struct GemmTimings {
   std::vector<GemmTiming> rows;  ///< in the order of the file
 };
 
-/// {"device": "h200", "timings": [{"m", "n", "k", "config", "us"}, ...]}. Throws std::runtime_error
-/// with path and reason.
+/// A tag without its ring depth, which follows from the layout of shared memory:
+/// "256x128_w2_cn2_bf16".
+std::string tag_without_stages(std::string tag);
+
+/// {"device": "h200", "timings": [{"m", "n", "k", "config", "us"}, ...]}; configs are tags, their
+/// depth of the ring does not matter. Throws std::runtime_error with path and reason.
 GemmTimings read_gemm_timings(const std::string& path);
 
 /// What the model says of a row, in us; 0 when the config is not one that could run.
