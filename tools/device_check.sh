@@ -26,6 +26,7 @@ shapes 150 ShapesDevice.*
 configs 150 ConfigsDevice.*
 layouts 60 LayoutsDevice.*
 runtime 90 RuntimeDevice.*
+quantize 90 QuantizeDevice.*
 large 90 LargeDevice.*
 hostcost 60 HostCostDevice.*
 memcheck 240 SanitizerDevice.*

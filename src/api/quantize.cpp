@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "api/quantize_cuda.hpp"
 #include "api/tensor_check.hpp"
 #include "cpu/quantize.hpp"
 #include "reference/quantize.hpp"
@@ -75,47 +76,77 @@ void check(const Operands& o, std::initializer_list<DType> x_types, ScaleBlock b
   api::check_scale_layout(o.scale);
 }
 
-/// kCpu or kReference, or a refusal that says why.
-Backend resolve(Backend wanted, const Operand& x) {
-  api::check_backend(x, wanted);
-  if (x.view.device.type == DeviceType::kCuda) {
-    throw Error(
-        ErrorCode::kUnsupported,
-        fmt::format("{}: x is on {}; this build casts on the host only: copy the tensors there and "
-                    "use the backend cpu",
-                    x.operation, to_string(x.view.device)));
-  }
-  return wanted == Backend::kAuto ? Backend::kCpu : wanted;
+/// What computes, never kAuto. `first` has passed check_backend.
+Backend resolve(Backend wanted, const Operand& first) {
+  if (wanted != Backend::kAuto) return wanted;
+  return first.view.device.type == DeviceType::kCuda ? Backend::kCuda : Backend::kCpu;
+}
+
+/// Checks that kernels can reach the operands, and launches.
+void run_on_gpu(const Context& context, std::initializer_list<const Operand*> operands,
+                const api::CudaCast& cast, void* stream) {
+  for (const Operand* o : operands)
+    api::require_on_device(context, o->view, fmt::format("{}: {}", o->operation, o->name));
+  api::launch_cast(context, cast, (*operands.begin())->view.device.index, stream);
 }
 
 }  // namespace
 
 void quantize(const Context& context, const TensorView& x, const TensorView& q,
-              const TensorView& scale, const QuantizeOptions& options, void* /*stream*/) {
+              const TensorView& scale, const QuantizeOptions& options, void* stream) {
   const Operands o{{"quantize", "x", x}, {"quantize", "q", q}, {"quantize", "scale", scale}};
   check(o, {DType::kBf16, DType::kFp16, DType::kFp32}, options.block);
+  check_backend(o.x, options.backend);
   check_disjoint(o.q, o.x);
   check_disjoint(o.scale, o.x);
   check_disjoint(o.scale, o.q);
-  if (resolve(options.backend, o.x) == Backend::kReference) {
-    reference::quantize(x, q, scale, options.block, options.power_of_two_scales);
-  } else {
-    cpu::quantize(x, q, scale, options.block, options.power_of_two_scales,
-                  context.options().num_threads);
+  switch (resolve(options.backend, o.x)) {
+    case Backend::kCuda:
+      return run_on_gpu(context, {&o.x, &o.q, &o.scale}, api::bind_quantize(x, q, scale, options),
+                        stream);
+    case Backend::kReference:
+      return reference::quantize(x, q, scale, options.block, options.power_of_two_scales);
+    default:
+      return cpu::quantize(x, q, scale, options.block, options.power_of_two_scales,
+                           context.options().num_threads);
   }
 }
 
 void dequantize(const Context& context, const TensorView& q, const TensorView& scale,
-                const TensorView& x, ScaleBlock block, Backend backend, void* /*stream*/) {
+                const TensorView& x, ScaleBlock block, Backend backend, void* stream) {
   const Operands o{{"dequantize", "x", x}, {"dequantize", "q", q}, {"dequantize", "scale", scale}};
   check(o, {DType::kBf16, DType::kFp32}, block);
+  check_backend(o.x, backend);
   check_disjoint(o.x, o.q);
   check_disjoint(o.x, o.scale);
-  if (resolve(backend, o.x) == Backend::kReference) {
-    reference::dequantize(q, scale, x, block);
-  } else {
-    cpu::dequantize(q, scale, x, block, context.options().num_threads);
+  switch (resolve(backend, o.x)) {
+    case Backend::kCuda:
+      return run_on_gpu(context, {&o.x, &o.q, &o.scale}, api::bind_dequantize(q, scale, x, block),
+                        stream);
+    case Backend::kReference:
+      return reference::dequantize(q, scale, x, block);
+    default:
+      return cpu::dequantize(q, scale, x, block, context.options().num_threads);
   }
+}
+
+void copy_scales(const Context& context, const TensorView& from, const TensorView& to,
+                 Backend backend, void* stream) {
+  const Operand source{"copy_scales", "from", from}, copy{"copy_scales", "to", to};
+  check_rank(source, 2, "[rows, blocks of 128]");
+  check_rank(copy, 2, "[rows, blocks of 128]");
+  check_shape(copy, {source.extent(0), source.extent(1)}, "the shape of from");
+  for (const Operand* operand : {&source, &copy}) {
+    check_dtype(*operand, {DType::kFp32});
+    check_device(*operand, source);
+    check_memory(*operand, size_of(DType::kFp32));
+    api::check_scale_layout(*operand);
+  }
+  check_backend(source, backend);
+  check_disjoint(copy, source);
+  if (resolve(backend, source) == Backend::kCuda)
+    return run_on_gpu(context, {&source, &copy}, api::bind_copy_scales(from, to), stream);
+  reference::copy_scales(from, to);
 }
 
 }  // namespace fathom

@@ -92,4 +92,12 @@ void dequantize(const TensorView& q, const TensorView& scale, const TensorView& 
                  });
 }
 
+void copy_scales(const TensorView& from, const TensorView& to) {
+  for (std::int64_t row = 0; row < from.shape[0]; ++row) {
+    for (std::int64_t col = 0; col < from.shape[1]; ++col)
+      static_cast<float*>(to.data)[at(to, row, col)] =
+          static_cast<const float*>(from.data)[at(from, row, col)];
+  }
+}
+
 }  // namespace fathom::reference
