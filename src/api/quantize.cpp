@@ -135,7 +135,7 @@ void copy_scales(const Context& context, const TensorView& from, const TensorVie
   const Operand source{"copy_scales", "from", from}, copy{"copy_scales", "to", to};
   check_rank(source, 2, "[rows, blocks of 128]");
   check_rank(copy, 2, "[rows, blocks of 128]");
-  check_shape(copy, {source.extent(0), source.extent(1)}, "the shape of from");
+  check_shape(copy, {source.extent(0), source.extent(1)}, [] { return "the shape of from"; });
   for (const Operand* operand : {&source, &copy}) {
     check_dtype(*operand, {DType::kFp32});
     check_device(*operand, source);
