@@ -1,8 +1,8 @@
 """The commands and programs in README.md and docs/ work as they are printed.
 
-A fence's language says what happens to it: `sh` is run line by line (commands of the Makefile are only looked up: this test
-is one of them), `cpp` and `c` are compiled against the built library and run when they hold a main function. Blocks of one
-page share a folder, in which the page finds the files that its examples name.
+A fence's language says what happens to it: `sh` is run line by line, `console` where a line begins with `$ ` (commands of the
+Makefile are only looked up: this test is one of them), `cpp` and `c` are compiled against the built library and run when they
+hold a main function. Blocks of one page share a folder, in which the page finds the files that its examples name.
 """
 
 import os
@@ -27,10 +27,11 @@ PAGES = [page for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.
 LOOKED_UP = ("make", "git", "cd", "sudo", "cmake")
 
 
-def commands_of(block):
-    """Lines of a shell block, continuation lines joined, prompts and comments taken off."""
-    text = block.replace("\\\n", " ")
-    lines = (line.strip().removeprefix("$ ") for line in text.splitlines())
+def commands_of(language, block):
+    """Lines of a shell block, continuation lines joined, comments left out; of a console block what was typed."""
+    lines = [line.strip() for line in block.replace("\\\n", " ").splitlines()]
+    if language == "console":
+        return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
     return [line for line in lines if line and not line.startswith("#")]
 
 
@@ -49,9 +50,9 @@ def run(command, folder, **options):
     return done.stdout
 
 
-def run_shell_block(block, folder):
-    for command in commands_of(block):
-        words = shlex.split(command)
+def run_shell_block(language, block, folder):
+    for command in commands_of(language, block):
+        words = shlex.split(command, comments=True)
         if words[0] == "make":
             targets = [word for word in words[1:] if "=" not in word]
             for target in targets:
@@ -64,7 +65,7 @@ def run_program_block(language, block, folder):
     source, program = folder / f"block.{language}", folder / "block"
     source.write_text(block)
     has_main = re.search(r"\bint main\(", block)
-    compiler = ["c++", "-std=c++20"] if language == "cpp" else ["cc", "-std=c99"]
+    compiler = ["c++", "-std=c++20"] if language == "cpp" else ["cc", "-std=c11"]
     flags = ["-Wall", "-Wextra", f"-I{ROOT}/include"]
     if not has_main:
         run([*compiler, *flags, "-fsyntax-only", source], folder)
@@ -77,7 +78,7 @@ def run_program_block(language, block, folder):
 def test_blocks_of(page, tmp_path):
     make_inputs(tmp_path)
     for language, block in FENCE.findall(page.read_text()):
-        if language == "sh":
-            run_shell_block(block, tmp_path)
+        if language in ("sh", "console"):
+            run_shell_block(language, block, tmp_path)
         elif language in ("cpp", "c"):
             run_program_block(language, block, tmp_path)
