@@ -12,6 +12,7 @@
 #include "json_report.hpp"
 #include "operand.hpp"
 #include "problem_flags.hpp"
+#include "progress.hpp"
 #include "safetensors.hpp"
 
 namespace fathom::cli {
@@ -60,8 +61,11 @@ Report multiply(const RunFlags& flags, const CommonFlags& common) {
   SafetensorsWriter output(
       flags.output, {{.name = "d", .dtype = safetensors_dtype(out), .shape = {a.rows(), b.rows()}}},
       {});
+  Progress progress("multiplying", 4);  // a, b, product, output
   const OperandSource::Loaded a_loaded = a.load(context, quantize_backend(backend));
+  progress.advance(1);
   const OperandSource::Loaded b_loaded = b.load(context, quantize_backend(backend));
+  progress.advance(1);
   const HostTensor d(out, a.rows(), b.rows());
   GemmOperands operands;
   operands.a = a_loaded.values.view();
@@ -73,6 +77,7 @@ Report multiply(const RunFlags& flags, const CommonFlags& common) {
   options.backend = backend;
   options.config = flags.config;
   const GemmRun done = run_gemm(context, operands, options);
+  progress.advance(1);
   write_matrix(output, output.at("d"), d);
   output.commit();
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;

@@ -13,6 +13,7 @@
 #include "help.hpp"
 #include "json_report.hpp"
 #include "problem_flags.hpp"
+#include "progress.hpp"
 #include "reference/gemm.hpp"
 #include "reference/problem_data.hpp"
 #include "reference/tolerance.hpp"
@@ -128,7 +129,10 @@ Report verify(const VerifyFlags& flags, const CommonFlags& common) {
   const Context context = make_context();
   GemmOptions options;
   options.backend = chosen_backend(common, context);
-  reference::ProblemData data(verify_spec(flags, common));
+  const reference::ProblemSpec spec = verify_spec(flags, common);
+  Progress progress("verifying", 5);  // data, reference, its magnitude, product, comparison
+  reference::ProblemData data(spec);
+  progress.advance(1);
   options.accumulate = data.spec().accumulate;
   options.batch_invariant = data.spec().batch_invariant;
   options.config = flags.problem.config;
@@ -143,10 +147,13 @@ Report verify(const VerifyFlags& flags, const CommonFlags& common) {
   std::vector<double> exact(elements), magnitude(elements);
   const auto clock = Clock::now();
   reference::gemm_fp64(problem, data.operands(), exact.data());
+  progress.advance(1);
   reference::gemm_magnitude(problem, data.operands(), magnitude.data());
+  progress.advance(1);
   outcome.reference_seconds = seconds_since(clock);
   outcome.run = run_gemm(context, data.operands(), options,
                          {data.d_memory().data(), data.d_memory().bytes()});
+  progress.advance(1);
 
   outcome.tolerance = reference::tolerance_of(problem.out, outcome.run.backend);
   outcome.comparison = reference::compare(problem, data.groups(), data.operands().d, exact.data(),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import resource
 import signal
 import stat
@@ -136,6 +137,22 @@ def test_permissions_and_links_survive(tmp_path, model):
     succeed("quantize", model, "-o", tmp_path / "link")
     assert (tmp_path / "link").is_symlink() and stat.S_IMODE(target.stat().st_mode) == 0o640
     assert raw_safetensors.read(target)[1]["w"] == "F8_E4M3"
+
+
+def test_progress_on_a_terminal(tmp_path, large):
+    main, terminal = pty.openpty()
+    out_dir = tmp_path / "out"
+    out_dir.mkdir()
+    process = subprocess.Popen([BINARY, "quantize", large, "-o", out_dir / "out", "--json"], stdout=subprocess.PIPE,
+                               stderr=terminal, text=True)
+    shown = b""
+    while b" %  quantising" not in shown:
+        shown += os.read(main, 4096)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
+    assert json.loads(output)["error"]["code"] == "interrupted", "standard output holds the one object"
+    os.close(terminal)
+    os.close(main)
 
 
 def test_progress_is_for_terminals_only(tmp_path, model):
