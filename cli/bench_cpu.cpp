@@ -71,7 +71,9 @@ double Timing::at(double share) const {
   const auto low = static_cast<std::size_t>(place);
   const std::size_t high = std::min(low + 1, seconds.size() - 1);
   const double weight = place - std::floor(place);
-  return seconds[low] * (1 - weight) + seconds[high] * weight;
+  // In this form equal neighbours give exactly their value, so that quantiles never come out of
+  // order.
+  return seconds[low] + weight * (seconds[high] - seconds[low]);
 }
 
 BenchResult bench_on_cpu(const Context& context, const reference::ProblemSpec& spec,
