@@ -4,9 +4,12 @@
 #include <fathom/gemm.hpp>
 #include <memory>
 
+#include "api/gemm_check.hpp"
+#include "api/gemm_explain.hpp"
 #include "backend.hpp"
 #include "help.hpp"
 #include "json_report.hpp"
+#include "plan/gemm_planner.hpp"
 #include "problem_flags.hpp"
 
 namespace fathom::cli {
@@ -16,6 +19,8 @@ struct PlanFlags {
   ProblemFlags problem;
   std::optional<std::int64_t> m, n, k;
   std::int64_t num_groups = 1;
+  std::string device = "here";
+  std::optional<std::int64_t> sms;
 };
 
 /// Views without memory behind them: planning reads shapes, strides and the alignment of addresses,
@@ -74,13 +79,44 @@ GemmOperands views_of(const PlanFlags& flags) {
   return operands;
 }
 
-Report plan_problem(const PlanFlags& flags, const CommonFlags& common) {
-  const Context context = make_context();
+GemmOptions options_of(const PlanFlags& flags) {
   GemmOptions options;
-  options.backend = chosen_backend(common, context);
   options.accumulate = flags.problem.accumulate;
   options.batch_invariant = flags.problem.batch_invariant;
   options.config = flags.problem.config;
+  if (flags.sms) options.max_sms = static_cast<int>(required_extent(flags.sms, "--sms", 1));
+  return options;
+}
+
+/// A plan for a GPU that need not be in this machine, in the form that explain_gemm takes.
+class PlannedGemm final : public api::BoundGemm {
+ public:
+  explicit PlannedGemm(const plan::GemmPlan& plan)
+      : tag_(plan::gemm_tag(plan.config)), json_(plan::plan_json(plan)) {}
+  void launch(void*) const override {}
+  const std::string& config() const override { return tag_; }
+  std::string plan_json() const override { return json_; }
+
+ private:
+  std::string tag_, json_;
+};
+
+Report plan_for(const std::string& device, const PlanFlags& flags) {
+  const plan::DeviceSpec spec = plan::find_device(device).value();
+  const plan::GemmProblem problem = api::check_gemm(views_of(flags), options_of(flags));
+  const plan::GemmPlan plan = plan::plan_gemm(problem, spec);
+  const std::string explained = api::explain_gemm(problem, Backend::kCuda, PlannedGemm(plan));
+  Json json = new_object();
+  json["device"] = {{"name", spec.name}, {"sms", spec.num_sms}};
+  json.update(Json::parse(explained));
+  return make_report(json, fmt::format("{} on {} ({} SMs)\n\n{}", flags.problem.op, spec.name,
+                                       spec.num_sms, plan::plan_table(plan)));
+}
+
+Report plan_here(const PlanFlags& flags, const CommonFlags& common) {
+  const Context context = make_context();
+  GemmOptions options = options_of(flags);
+  options.backend = chosen_backend(common, context);
   const GemmPlan plan = plan_gemm(context, views_of(flags), options);
   const Json explained = Json::parse(plan.explain());
   Json json = new_object();
@@ -90,6 +126,11 @@ Report plan_problem(const PlanFlags& flags, const CommonFlags& common) {
       json[field] = field == std::string("launch") ? Json::object() : Json::array();
   }
   return make_report(json, explained.dump(2) + "\n");
+}
+
+/// The name of a known device, or "here". An SM count without a device is one of an H200's.
+std::string device_of(const PlanFlags& flags) {
+  return flags.device == "here" && flags.sms ? "h200" : flags.device;
 }
 
 }  // namespace
@@ -103,13 +144,23 @@ Action add_plan(CLI::App& verb) {
   verb.add_option("--num-groups", flags->num_groups, "Groups of a layout other than dense")
       ->type_name("G")
       ->capture_default_str();
+  std::vector<std::string> devices = {"here"};
+  for (const plan::DeviceSpec& device : plan::known_devices()) devices.push_back(device.name);
+  add_choice(verb, "--device", flags->device, devices,
+             "The GPU to plan for; here: what this machine would run");
+  verb.add_option("--sms", flags->sms, "SMs that the call may use, 1 or more; left out: all")
+      ->type_name("S");
   verb.footer(
-      "The same flags give the same text every time.\n"
+      "The same flags give the same text every time. A device need not be in this machine.\n"
       "Examples:\n"
       "  fathom plan --op gemm --m 64 --n 7168 --k 2048\n"
+      "  fathom plan --op gemm --m 64 --n 2112 --k 7168 --device h200 --sms 78\n"
       "  fathom plan --op gemm --m 8192 --n 4096 --k 7168 --layout row_group --num-groups 4 "
       "--json\n");
-  return [flags](const CommonFlags& common) { return plan_problem(*flags, common); };
+  return [flags](const CommonFlags& common) {
+    const std::string device = device_of(*flags);
+    return device == "here" ? plan_here(*flags, common) : plan_for(device, *flags);
+  };
 }
 
 }  // namespace fathom::cli

@@ -28,6 +28,38 @@ def test_plan_of_sizes_that_no_memory_holds(no_gpu):
                                "--alignment", 7)
 
 
+@pytest.mark.parametrize("device, sms", [("h200", 132), ("h100", 132), ("h800", 132), ("h20", 78), ("gh200", 132)])
+def test_plan_for_a_device(device, sms, no_gpu):
+    arguments = ["plan", "--op", "gemm", "--m", 256, "--n", 7168, "--k", 2048, "--device", device]
+    answer = succeed(*arguments, env=no_gpu)
+    assert answer["backend"] == "cuda" and answer["device"] == {"name": device, "sms": sms}
+    config, launch = answer["config"], answer["launch"]
+    for field in ("tag", "block_m", "block_n", "num_stages", "cluster_m", "cluster_n", "swap_ab"):
+        assert field in config
+    assert 1 <= launch["grid"] <= 3 * sms and launch["block"] % 128 == 0 and launch["cluster"] >= 1
+    assert 0 < launch["smem_bytes"] <= 232448
+    costs = [candidate["cost_us"] for candidate in answer["candidates"]]
+    assert len(costs) > 10 and costs == sorted(costs)
+    assert answer["candidates"][0]["tag"] == config["tag"] and config["tag"] in answer["why"]
+    for flags in ([], ["--json"]):
+        texts = {run_process(*arguments, *flags, env=no_gpu).stdout for _ in range(3)}
+        assert len(texts) == 1 and config["tag"] in texts.pop()
+
+
+def test_plan_within_an_sm_budget(no_gpu):
+    shape = ["plan", "--m", 256, "--n", 7168, "--k", 2048]
+    for sms in (1, 7, 77, 131):
+        assert succeed(*shape, "--sms", sms, env=no_gpu)["launch"]["grid"] <= sms
+    fail(2, "invalid_argument", *shape, "--sms", 0)
+    tag = succeed(*shape, "--device", "h200", env=no_gpu)["candidates"][3]["tag"]
+    forced = succeed(*shape, "--device", "h200", "--config", tag, env=no_gpu)
+    assert forced["config"]["tag"] == tag and "forced" in forced["why"]
+    assert "none of the" in fail(2, "invalid_argument", *shape, "--device", "h200", "--config", "1x1")
+    fail(3, "unsupported", *shape, "--device", "h200", "--config", tag, "--out-dtype", "fp32")
+    invariant = succeed("plan", "--m", 1, "--n", 2112, "--k", 7168, "--device", "h200", "--batch-invariant", env=no_gpu)
+    assert invariant["config"]["split_k"] == 1
+
+
 def test_bench(tmp_path):
     path = tmp_path / "bench.json"
     answer = succeed("bench", "--m", "4,8", "--n", "24,40", "--k", "128,300", "--backend", "cpu", "--iterations", 5, "-o", path)
