@@ -68,11 +68,11 @@ FATHOM_DEVICE void cast_128x128(const Params& p, int cta, SmemAddr smem) {
 #pragma unroll
   for (int mask = 16; mask > 0; mask /= 2)
     amax = ptx::max_number(amax, ptx::shuffle_xor(amax, mask));
-  if (thread % 32 == 0) ptx::store_shared(smem + thread / 32 * 4, amax);
+  if (thread % 32 == 0) store_float(smem + thread / 32 * 4, amax);
   ptx::barrier_sync(0, kThreads);
 #pragma unroll
   for (int warp = 0; warp < kWarps; ++warp)
-    amax = ptx::max_number(amax, ptx::load_shared(smem + warp * 4));
+    amax = ptx::max_number(amax, load_float(smem + warp * 4));
   const float scale = scale_of(amax, p.power_of_two);
   if (thread == 0)
     p.scale[origin.row / kBlock * p.scale_row_stride + origin.col / kBlock * p.scale_col_stride] =
@@ -125,7 +125,7 @@ FATHOM_DEVICE void cast_1x128_transposed(const Params& p, int cta, SmemAddr smem
          mask *= 2)  // the lanes of a warp that share these rows of q
       amax[j] = ptx::max_number(amax[j], ptx::shuffle_xor(amax[j], mask));
     if (thread % 32 < kAcross)
-      ptx::store_shared(maxima + (thread / 32 * kQRows + group * kVector + j) * 4, amax[j]);
+      store_float(maxima + (thread / 32 * kQRows + group * kVector + j) * 4, amax[j]);
   }
   ptx::barrier_sync(0, kThreads);
 #pragma unroll
@@ -133,7 +133,7 @@ FATHOM_DEVICE void cast_1x128_transposed(const Params& p, int cta, SmemAddr smem
     const int q_row = group * kVector + j;
 #pragma unroll
     for (int warp = 0; warp < kWarps; ++warp)
-      amax[j] = ptx::max_number(amax[j], ptx::load_shared(maxima + (warp * kQRows + q_row) * 4));
+      amax[j] = ptx::max_number(amax[j], load_float(maxima + (warp * kQRows + q_row) * 4));
     const float scale = scale_of(amax[j], p.power_of_two);
     if (deep == 0 && j < present)
       p.scale[(row + j) * p.scale_row_stride + origin.col / kBlock * p.scale_col_stride] = scale;

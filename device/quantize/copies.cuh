@@ -22,8 +22,8 @@ FATHOM_DEVICE void dequantize(const Params& p, int cta) {
     if (row >= p.rows) return;
     const uint32_t code =
         ptx::load_global_u8(static_cast<const uint8_t*>(p.q) + row * p.q_pitch + col);
-    const float scale = ptx::float_of_bits(ptx::load_global_u32(
-        p.scale + row / p.rows_per_scale * p.scale_row_stride + col / kBlock * p.scale_col_stride));
+    const float scale = load_scale(p.scale + row / p.rows_per_scale * p.scale_row_stride +
+                                   col / kBlock * p.scale_col_stride);
     const float value = ptx::multiply(ptx::float_of_fp16(ptx::fp16_of_e4m3(code)), scale);
     const int64_t i = row * p.x_row_stride + col * p.x_col_stride;
     if constexpr (kConfig.element == Element::kFp32)
@@ -47,9 +47,9 @@ FATHOM_DEVICE void copy_scales(const Params& p, int cta, SmemAddr smem) {
     const int row = reads_down ? lane : step;
     const int col = reads_down ? step : lane;
     if (origin.row + row < p.rows && origin.col + col < p.cols)
-      ptx::store_shared(smem + (row * 33 + col) * 4,
-                        ptx::load_global(p.scale_from + (origin.row + row) * p.from_row_stride +
-                                         (origin.col + col) * p.from_col_stride));
+      store_float(smem + (row * 33 + col) * 4,
+                  load_scale(p.scale_from + (origin.row + row) * p.from_row_stride +
+                             (origin.col + col) * p.from_col_stride));
   }
   ptx::barrier_sync(0, kThreads);
   const bool writes_down = p.scale_row_stride < p.scale_col_stride;
@@ -58,7 +58,7 @@ FATHOM_DEVICE void copy_scales(const Params& p, int cta, SmemAddr smem) {
     const int col = writes_down ? step : lane;
     if (origin.row + row < p.rows && origin.col + col < p.cols)
       p.scale[(origin.row + row) * p.scale_row_stride + (origin.col + col) * p.scale_col_stride] =
-          ptx::load_shared(smem + (row * 33 + col) * 4);
+          load_float(smem + (row * 33 + col) * 4);
   }
 }
 

@@ -12,6 +12,17 @@ namespace fathom::device::quantize {
 inline constexpr float kMaxE4m3 = 448.0f;
 inline constexpr float kLeastAmax = 1e-4f;  // zero blocks divide by kLeastAmax / 448
 
+/// Floats in shared memory, as words.
+FATHOM_DEVICE void store_float(SmemAddr to, float value) {
+  ptx::store_shared_u32(to, ptx::bits_of_float(value));
+}
+FATHOM_DEVICE float load_float(SmemAddr from) {
+  return ptx::float_of_bits(ptx::load_shared_u32(from));
+}
+FATHOM_DEVICE float load_scale(const float* from) {
+  return ptx::float_of_bits(ptx::load_global_u32(from));
+}
+
 /// Element i of x as fp32, exactly.
 template <Element kElement>
 FATHOM_DEVICE float load_element(const void* x, int64_t i) {
