@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 
 namespace fathom::cli {
 namespace {
@@ -22,7 +23,8 @@ Progress::Progress(std::string label, std::int64_t total)
       next_draw_(std::chrono::steady_clock::now() + 3 * kDrawInterval) {}
 
 Progress::~Progress() {
-  if (shown_) fmt::print(stderr, "\r\033[K");
+  // fputs, because a destructor must not throw as fmt::print may.
+  if (shown_) std::fputs("\r\033[K", stderr);
 }
 
 void Progress::advance(std::int64_t amount) {

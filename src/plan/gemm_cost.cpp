@@ -146,8 +146,8 @@ int band_tiles_of(const GemmConfig& config, std::int64_t units_m, std::int64_t c
 GemmCost gemm_cost(const GemmConfig& config, const Sizes& sizes,
                    const device::gemm::LaunchShape& launch, int sms, const DeviceSpec& device,
                    const GemmCostCoefficients& coefficients) {
-  const std::int64_t units_m = ceil_div<std::int64_t>(sizes.m, config.block_m * config.cluster_m);
-  const std::int64_t units_n = ceil_div<std::int64_t>(sizes.n, config.block_n * config.cluster_n);
+  const std::int64_t units_m = ceil_div(sizes.m, std::int64_t{config.block_m} * config.cluster_m);
+  const std::int64_t units_n = ceil_div(sizes.n, std::int64_t{config.block_n} * config.cluster_n);
   const std::int64_t clusters = launch.grid / launch.cluster;
   const double active = std::min(sms, launch.grid);
   // The cap is a cap of the card: few busy SMs run at the highest clock.
