@@ -4,10 +4,12 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools/demo"))  # fp8.py: e4m3 and the casts in NumPy, independent of the program
 BINARY = pathlib.Path(os.environ.get("FATHOM_BINARY", ROOT / "build" / "release" / "fathom"))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import raw_safetensors
 from conftest import fail, succeed
-from numpy_fp8 import decode_bf16, dequantize, quantize_1x128, quantize_128x128
+from fp8 import decode_bf16, dequantize, quantize
 
 SEED = 20251121
 M, N, K = 37, 150, 300  # k off every multiple: the command must pad the pitch
@@ -15,10 +15,10 @@ def operands(tmp_path):
     source = np.random.default_rng(SEED)
     x = source.standard_normal((M, K)).astype(np.float32)
     w = source.standard_normal((N, K)).astype(np.float32)
-    a, scale_a = quantize_1x128(x)
-    b, scale_b = quantize_128x128(w)
-    a_blocks, scale_a_blocks = quantize_128x128(x)
-    b_rows, scale_b_rows = quantize_1x128(w)
+    a, scale_a = quantize(x, 1)
+    b, scale_b = quantize(w, 128)
+    a_blocks, scale_a_blocks = quantize(x, 128)
+    b_rows, scale_b_rows = quantize(w, 1)
     path = tmp_path / "in.safetensors"
     raw_safetensors.write(path, {
         "x": ("F32", x), "x16": ("F16", x.astype(np.float16)), "w": ("F32", w), "w16": ("BF16", bf16(w)),
@@ -40,8 +40,8 @@ def values(path):
     """The dequantised operands of each name, from the file alone."""
     t = raw_safetensors.read(path)[0]
     f32 = {"x": t["x"], "x16": t["x16"].astype(np.float32), "w": t["w"], "w16": decode_bf16(t["w16"])}
-    result = {name: dequantize(*quantize_1x128(f32[name]), 1) for name in ("x", "x16")}
-    result |= {name: dequantize(*quantize_128x128(f32[name]), 128) for name in ("w", "w16")}
+    result = {name: dequantize(*quantize(f32[name], 1), 1) for name in ("x", "x16")}
+    result |= {name: dequantize(*quantize(f32[name], 128), 128) for name in ("w", "w16")}
     result |= {name: dequantize(t[name], t[name + "_scale_inv"], rows) for name, rows in
                (("a", 1), ("b", 128), ("ab", 128), ("br", 1))}
     return result

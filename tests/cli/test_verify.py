@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import raw_safetensors
 from conftest import BINARY, fail, run, run_process, succeed
-from numpy_fp8 import decode_bf16, dequantize
+from fp8 import decode_bf16, dequantize
 
 SEED = 20251121
 LAYOUTS = ["dense", "offsets", "row_group", "group_end", "masked"]

@@ -35,8 +35,14 @@ def encode(x):
     below = np.searchsorted(_MIDPOINTS, magnitude, side="left")
     tie = (below < len(_MIDPOINTS)) & (magnitude == _MIDPOINTS[np.minimum(below, len(_MIDPOINTS) - 1)])
     code = (below + (tie & (below % 2 == 1))).astype(np.uint8)
-    code[np.isnan(x)] = 0x7F
-    return code | (np.signbit(x).astype(np.uint8) << 7)
+    code |= np.signbit(x).astype(np.uint8) << 7
+    code[np.isnan(x)] = 0x7F  # whatever its sign
+    return code
+
+
+def decode_bf16(bits):
+    """FP32 values of bf16 bits."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
 def _scale_of(amax, power_of_two):
