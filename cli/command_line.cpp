@@ -32,6 +32,8 @@ constexpr Verb kVerbs[] = {
     {"verify", "Multiply made-up data and check the product against the FP64 reference",
      add_verify},
     {"bench", "Measure the time of products; compare two measurements", add_bench},
+    {"compile", "Compile GPU kernels ahead; needs no GPU", add_compile},
+    {"cache", "The kernels that were compiled on this machine", add_cache},
 };
 
 constexpr char kFooter[] =

@@ -52,3 +52,12 @@ add_executable(device_tests ${FATHOM_DEVICE_TESTS})
 target_include_directories(device_tests PRIVATE tests)
 target_link_libraries(device_tests PRIVATE fathom_objects GTest::gtest fathom_warnings)
 target_link_options(device_tests PRIVATE -static-libstdc++ -static-libgcc)
+
+# Needs NVRTC from the wheels of .venv, not a GPU.
+file(GLOB FATHOM_COMPILE_TESTS CONFIGURE_DEPENDS tests/compile/*.cpp)
+add_executable(compile_tests ${FATHOM_COMPILE_TESTS})
+target_include_directories(compile_tests PRIVATE tests)
+target_compile_definitions(compile_tests PRIVATE FATHOM_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+                                                 FATHOM_BINARY_DIR="${CMAKE_BINARY_DIR}")
+target_link_libraries(compile_tests PRIVATE fathom_objects GTest::gtest GTest::gmock GTest::gtest_main fathom_warnings)
+add_dependencies(compile_tests fathom_command)

@@ -49,6 +49,12 @@ struct FATHOM_API ContextOptions {
   /// FATHOM_CACHE_LIMIT_MIB: kernels of cache_dir used longest ago are removed beyond it; 0 = no
   /// limit.
   std::int64_t cache_limit_mib = 1024;
+  /// FATHOM_SITE_PACKAGES: directories of Python packages, ':' between them, where the wheels of
+  /// the run-time compiler are looked for first; empty = only those of $VIRTUAL_ENV and
+  /// $CONDA_PREFIX.
+  std::string site_packages = {};
+  /// FATHOM_LINE_INFO: kernels carry the source lines that profilers show.
+  bool line_info = false;
   /// FATHOM_OPENBLAS: the CPU matrix product; empty = searched.
   std::string openblas = {};
   /// FATHOM_LOG: off, error, warning, info, debug.

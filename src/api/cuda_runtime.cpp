@@ -3,7 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <memory>
+#include <string_view>
+#include <vector>
 
 #include "api/context_impl.hpp"
 #include "api/environment.hpp"
@@ -11,6 +15,20 @@
 #include "cuda/library.hpp"
 
 namespace fathom::api {
+namespace {
+
+/// "/a:/b" -> /a, /b
+std::vector<std::filesystem::path> split_paths(std::string_view text) {
+  std::vector<std::filesystem::path> paths;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(':'), text.size());
+    if (end > 0) paths.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return paths;
+}
+
+}  // namespace
 
 jit::BuilderOptions builder_options(const Context& context, int driver_major) {
   const ContextOptions& options = context.options();
@@ -18,10 +36,12 @@ jit::BuilderOptions builder_options(const Context& context, int driver_major) {
   builder.compiler.read_environment(environment_value);
   builder.compiler.nvrtc = options.nvrtc;
   if (!options.compiler.empty()) builder.compiler.compiler = options.compiler;
+  builder.compiler.site_packages = split_paths(options.site_packages);
   builder.driver_major = driver_major;
   builder.cache_directory = options.cache_dir;
   builder.system_cache_directory = options.system_cache_dir;
   builder.cache_limit_bytes = options.cache_limit_mib << 20;
+  if (options.line_info) builder.options.emplace_back("-lineinfo");
   Context::Impl& impl = context.impl();
   builder.warn = [&impl](std::string_view message) { impl.log(LogLevel::kWarning, message); };
   return builder;

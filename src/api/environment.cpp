@@ -43,6 +43,11 @@ void set_compiler(ContextOptions& options, const std::string& value) {
   options.compiler = value;
 }
 
+void set_line_info(ContextOptions& options, const std::string& value) {
+  if (value != "0" && value != "1") refuse("FATHOM_LINE_INFO", value, "0 or 1");
+  options.line_info = value == "1";
+}
+
 // One call for the whole line, so that lines of several processes do not mix.
 void write_to_standard_error(LogLevel level, std::string_view message) {
   const std::string line = fmt::format("fathom: {}: {}\n", to_string(level), message);
@@ -92,6 +97,12 @@ constexpr std::array kVariables = {
         "FATHOM_CACHE_LIMIT_MIB", "cache_limit_mib", "1024",
         "Size of the first in MiB; kernels used longest ago are removed beyond it; 0 = no limit.",
         set_cache_limit},
+    EnvironmentVariable{"FATHOM_SITE_PACKAGES", "site_packages", "none",
+                        "Directories of Python packages, with `:` between them, where the wheels "
+                        "of the run-time compiler are looked for first.",
+                        set_text<&ContextOptions::site_packages>},
+    EnvironmentVariable{"FATHOM_LINE_INFO", "line_info", "0",
+                        "1 = kernels carry the source lines that profilers show.", set_line_info},
     EnvironmentVariable{"FATHOM_OPENBLAS", "openblas", "searched",
                         "The OpenBLAS library to load for the CPU backend.",
                         set_text<&ContextOptions::openblas>},

@@ -21,7 +21,7 @@ double milliseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-DiskCacheOptions user_cache(const BuilderOptions& options) {
+DiskCacheOptions user_cache_options(const BuilderOptions& options) {
   DiskCacheOptions cache;
   cache.directory = options.cache_directory;
   cache.limit_bytes = options.cache_limit_bytes;
@@ -29,7 +29,7 @@ DiskCacheOptions user_cache(const BuilderOptions& options) {
   return cache;
 }
 
-DiskCacheOptions system_cache(const BuilderOptions& options) {
+DiskCacheOptions system_cache_options(const BuilderOptions& options) {
   DiskCacheOptions cache;
   cache.directory = options.system_cache_directory;
   cache.read_only = true;
@@ -39,6 +39,7 @@ DiskCacheOptions system_cache(const BuilderOptions& options) {
 
 std::shared_ptr<const Kernel> from_entry(CacheEntry entry, Origin origin, Clock::time_point start) {
   auto kernel = std::make_shared<Kernel>();
+  kernel->key = entry.key.file_name();
   kernel->name = std::move(entry.name);
   kernel->image = std::move(entry.image);
   kernel->use = entry.use;
@@ -54,8 +55,8 @@ Builder::Builder(BuilderOptions options, std::span<const embedded::DeviceSource>
     : options_(std::move(options)),
       headers_(headers),
       headers_digest_(digest_headers(headers)),
-      cache_(user_cache(options_)),
-      system_cache_(system_cache(options_)) {}
+      cache_(user_cache_options(options_)),
+      system_cache_(system_cache_options(options_)) {}
 
 Builder::Builder(BuilderOptions options, std::span<const embedded::DeviceSource> headers,
                  std::shared_ptr<Compiler> compiler)
@@ -118,6 +119,7 @@ std::shared_ptr<const Kernel> Builder::compile(const CompileRequest& request, co
 
   auto kernel = std::make_shared<Kernel>();
   kernel->name = request.name;
+  kernel->key = key.file_name();
   kernel->milliseconds = milliseconds_since(start);
   kernel->use = parse_resource_use(output.log);
   kernel->compiler = current->identity();
@@ -133,7 +135,7 @@ std::shared_ptr<const Kernel> Builder::compile(const CompileRequest& request, co
                    kernel->use,
                    kernel->image};
   // Whether it was kept or lost a race, this process uses what it made: the file is not read back.
-  if (!options_.cache_directory.empty()) cache_.store(entry);
+  kernel->on_disk = !options_.cache_directory.empty() && cache_.store(entry);
   return kernel;
 }
 

@@ -26,12 +26,14 @@ enum class Origin { kCompiled, kUserCache, kSystemCache };
 
 struct Kernel {
   std::string name;
+  std::string key;    ///< equal keys, equal images: the name of its file in the cache
   std::string image;  ///< a cubin
   ResourceUse use;
   std::string compiler;     ///< identity of the one that made it
   double milliseconds = 0;  ///< to compile it, or to read it
   Origin origin = Origin::kCompiled;
-  std::string log;  ///< the compiler's; empty when it came from a cache
+  bool on_disk = true;  ///< false: no cache keeps it; the warning said why
+  std::string log;      ///< the compiler's; empty when it came from a cache
 };
 
 struct BuilderOptions {
@@ -73,6 +75,7 @@ class Builder {
   void require_compiler(std::string_view purpose);
 
   DiskCache& cache() { return cache_; }
+  DiskCache& system_cache() { return system_cache_; }
 
  private:
   using KernelPointer = std::shared_ptr<const Kernel>;

@@ -271,6 +271,11 @@ std::vector<DiskCache::File> DiskCache::list() {
   return files;
 }
 
+std::string DiskCache::problem() const {
+  const Opened directory = open_directory(false);
+  return directory.absent ? "" : directory.problem;
+}
+
 std::int64_t DiskCache::clear() {
   std::int64_t removed = 0;
   const Opened directory = open_directory(false);

@@ -61,6 +61,9 @@ class DiskCache {
   /// Removes every kernel; gives how many.
   std::int64_t clear();
 
+  /// Why the directory cannot be used; empty when it can, or when it is not there yet.
+  std::string problem() const;
+
   /// Where kernels lie: directory / kSubdirectory.
   std::filesystem::path kernels_path() const;
   const std::filesystem::path& directory() const { return options_.directory; }

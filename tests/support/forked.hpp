@@ -1,10 +1,12 @@
 // Runs a function in a child process. Test support; POSIX.
 #pragma once
 
+#include <sys/prctl.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <exception>
 
@@ -16,6 +18,7 @@ template <typename Body>
 pid_t start_child(Body&& body) {
   const pid_t pid = ::fork();
   if (pid != 0) return pid;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a test that is stopped leaves no child behind
   int code = 99;
   try {
     code = body();

@@ -85,11 +85,12 @@ TEST(Context, CopiesShareTheirState) {
 
 TEST(Environment, EveryVariableSetsItsField) {
   const ScopedVariable variables[] = {
-      {"FATHOM_LOG", "info"},         {"FATHOM_NUM_THREADS", "3"},
-      {"FATHOM_CACHE_DIR", "/c"},     {"FATHOM_LIBCUDA", "/l"},
-      {"FATHOM_NVRTC", "/n"},         {"FATHOM_OPENBLAS", "/o"},
-      {"FATHOM_COMPILER", "nvcc"},    {"FATHOM_SYSTEM_CACHE_DIR", "/s"},
-      {"FATHOM_CACHE_LIMIT_MIB", "7"}};
+      {"FATHOM_LOG", "info"},          {"FATHOM_NUM_THREADS", "3"},
+      {"FATHOM_CACHE_DIR", "/c"},      {"FATHOM_LIBCUDA", "/l"},
+      {"FATHOM_NVRTC", "/n"},          {"FATHOM_OPENBLAS", "/o"},
+      {"FATHOM_COMPILER", "nvcc"},     {"FATHOM_SYSTEM_CACHE_DIR", "/s"},
+      {"FATHOM_CACHE_LIMIT_MIB", "7"}, {"FATHOM_SITE_PACKAGES", "/p:/q"},
+      {"FATHOM_LINE_INFO", "1"}};
   EXPECT_EQ(std::size(variables), api::environment_variables().size())
       << "a variable that is not tested here";
   const Context context = Context::from_env();
@@ -100,6 +101,8 @@ TEST(Environment, EveryVariableSetsItsField) {
   EXPECT_EQ(options.compiler, "nvcc");
   EXPECT_EQ(options.cache_limit_mib, 7);
   EXPECT_EQ(options.system_cache_dir, "/s");
+  EXPECT_EQ(options.site_packages, "/p:/q");
+  EXPECT_TRUE(options.line_info);
   EXPECT_EQ(options.cache_dir, "/c");
   EXPECT_EQ(options.libcuda, "/l");
   EXPECT_EQ(options.nvrtc, "/n");
@@ -145,6 +148,18 @@ TEST(Environment, BadValuesAreNamed) {
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), AllOf(HasSubstr("FATHOM_LOG is \"loud\""),
                                     HasSubstr("off, error, warning, info, debug")));
+  }
+}
+
+TEST(Environment, BadSettingsOfTheCompilerAreNamed) {
+  for (const char* name : {"FATHOM_CACHE_LIMIT_MIB", "FATHOM_COMPILER", "FATHOM_LINE_INFO"}) {
+    const ScopedVariable variable(name, "no");
+    try {
+      ContextOptions::from_env();
+      ADD_FAILURE() << name << " passed";
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), HasSubstr(std::string(name) + " is \"no\""));
+    }
   }
 }
 

@@ -58,6 +58,7 @@ TEST_F(JitBuilder, CompilesOnceThenServesFromMemoryThenFromDisk) {
   EXPECT_EQ(kernel->origin, Origin::kCompiled);
   EXPECT_EQ(kernel->use.registers, 168);
   EXPECT_EQ(kernel->use.spill_bytes, 16);
+  EXPECT_TRUE(kernel->on_disk);
   EXPECT_EQ(builder.build("k", "source"), kernel);
   EXPECT_EQ(builder.find("k", "source"), kernel);
 
@@ -200,6 +201,7 @@ TEST_F(JitBuilder, WithoutADirectoryEverythingStaysInMemory) {
   unwritable.cache_directory = "/proc/self/fathom";
   Builder second(unwritable, kHeaders, compiler_);
   EXPECT_EQ(second.build("k", "source"), second.build("k", "source"));
+  EXPECT_FALSE(second.build("k", "source")->on_disk);
   EXPECT_TRUE(second.build("l", "source"));
   EXPECT_EQ(warnings_.size(), 1u);
   EXPECT_EQ(compiler_->compiles, 3);
@@ -225,6 +227,8 @@ TEST_F(JitBuilder, WithoutACompilerAFilledCacheServes) {
   none.compiler.compiler = "none";
   Builder builder(none, kHeaders);
   EXPECT_EQ(builder.build("k", "source")->origin, Origin::kUserCache);
+  EXPECT_EQ(builder.build("k", "source")->key,
+            Builder(options(), kHeaders, compiler_).build("k", "source")->key);
   EXPECT_EQ(builder.find("l", "source"), nullptr);
   EXPECT_THAT(message_of([&] { builder.build("l", "source"); }),
               ::testing::AllOf(HasSubstr("compile l"), HasSubstr("FATHOM_COMPILER=none")));

@@ -198,6 +198,7 @@ TEST_F(JitDiskCache, AnUnusableDirectoryGivesOneWarningAndNoError) {
       EXPECT_FALSE(cache.store(entry));
     }
     EXPECT_EQ(warnings_.size(), 1u) << place;
+    EXPECT_EQ(cache.problem().empty(), place.native().starts_with("/proc")) << cache.problem();
     EXPECT_THAT(warnings_[0], HasSubstr("FATHOM_CACHE_DIR"));
   }
 }
@@ -213,7 +214,7 @@ TEST_F(JitDiskCache, AReadOnlyDirectoryStillServes) {
       ASSERT_EQ(::chown((temporary_.path() / made).c_str(), 65534, 65534), 0);
     }
   }
-  const pid_t child = testing::start_child([&] {
+  const pid_t child = fathom::testing::start_child([&] {
     if (::geteuid() == 0 && ::setuid(65534) != 0) return 1;
     if (!DiskCache(options()).store(entry)) return 2;
     fs::permissions(directory_ / DiskCache::kSubdirectory, fs::perms{0500});
@@ -223,7 +224,7 @@ TEST_F(JitDiskCache, AReadOnlyDirectoryStillServes) {
     if (warnings_.size() != 1) return 5;
     return warnings_[0].find("Permission denied") == std::string::npos ? 6 : 0;
   });
-  EXPECT_TRUE(testing::ended_well(testing::wait_for(child)));
+  EXPECT_TRUE(fathom::testing::ended_well(fathom::testing::wait_for(child)));
 }
 
 TEST_F(JitDiskCache, AReadOnlyLayerIsNeverChanged) {
@@ -245,14 +246,14 @@ TEST_F(JitDiskCache, AReadOnlyLayerIsNeverChanged) {
 // SIGXFSZ ends the writer in the middle of its write, at a byte that the limit sets.
 TEST_F(JitDiskCache, AWriterKilledInMidWriteLeavesNoEntry) {
   const CacheEntry entry = make_entry("a", 200'000);
-  const pid_t child = testing::start_child([&] {
+  const pid_t child = fathom::testing::start_child([&] {
     const struct rlimit limit { 100'000, 100'000 };
     const struct rlimit no_core { 0, 0 };
     if (::setrlimit(RLIMIT_FSIZE, &limit) != 0 || ::setrlimit(RLIMIT_CORE, &no_core) != 0) return 1;
     DiskCache(options()).store(entry);
     return 2;
   });
-  const int status = testing::wait_for(child);
+  const int status = fathom::testing::wait_for(child);
   ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ) << status;
   const std::vector<std::string> left = files();
   ASSERT_EQ(left.size(), 1u);
@@ -270,7 +271,7 @@ TEST_F(JitDiskCache, AWriterKilledInMidWriteLeavesNoEntry) {
 }
 
 TEST_F(JitDiskCache, AFullDiskKeepsNothingAndSaysSoOnce) {
-  const pid_t child = testing::start_child([&] {
+  const pid_t child = fathom::testing::start_child([&] {
     const struct rlimit limit { 100'000, 100'000 };
     if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return 1;
     ::signal(SIGXFSZ, SIG_IGN);  // write then gives EFBIG
@@ -280,21 +281,21 @@ TEST_F(JitDiskCache, AFullDiskKeepsNothingAndSaysSoOnce) {
     if (!files().empty()) return 4;
     return warnings_.size() == 1 ? 0 : 5;
   });
-  EXPECT_EQ(WEXITSTATUS(testing::wait_for(child)), 0);
+  EXPECT_EQ(WEXITSTATUS(fathom::testing::wait_for(child)), 0);
 }
 
 TEST_F(JitDiskCache, WritersKilledAtAnyMomentLeaveWholeEntries) {
   std::uint32_t delay =
       1;  // microseconds; grows, so that the kills land all over the life of a store
   for (int round = 0; round < 24; ++round, delay = delay * 3 / 2 + 1) {
-    const pid_t child = testing::start_child([&] {
+    const pid_t child = fathom::testing::start_child([&] {
       DiskCache cache(options());
       for (;;) cache.store(make_entry("a", 1'000'000));
       return 0;
     });
     ::usleep(delay);
     ::kill(child, SIGKILL);
-    testing::wait_for(child);
+    fathom::testing::wait_for(child);
   }
   DiskCache cache(options());
   for (const DiskCache::File& file : cache.list()) {

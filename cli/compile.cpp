@@ -1,0 +1,231 @@
+// fathom compile: kernels of the closed set, ahead of time, without a GPU. Command-line layer.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <fathom/error.hpp>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "api/cuda_runtime.hpp"
+#include "backend.hpp"
+#include "jit/builder.hpp"
+#include "json_report.hpp"
+#include "output_file.hpp"
+#include "plan/gemm_configs.hpp"
+#include "progress.hpp"
+
+namespace fathom::cli {
+namespace {
+
+struct CompileFlags {
+  bool all = false;
+  std::vector<std::string> tags;
+  int jobs = 0;
+  std::string output;
+};
+
+struct Job {
+  std::string tag;
+  std::string name;
+  std::string source;
+};
+
+std::vector<Job> jobs_of(const CompileFlags& flags) {
+  if (flags.all != flags.tags.empty()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "compile: give --all or --config TAG ..., one of the two");
+  }
+  std::vector<Job> jobs;
+  const auto add = [&jobs](const plan::GemmConfig& config) {
+    jobs.push_back(
+        {plan::gemm_tag(config), plan::gemm_kernel_name(config), plan::gemm_source(config)});
+  };
+  if (flags.all) {
+    for (const plan::GemmConfig& config : plan::gemm_configs()) add(config);
+  }
+  for (const std::string& tag : flags.tags) {
+    const auto config = plan::find_gemm_config(tag);
+    if (!config) {
+      throw Error(
+          ErrorCode::kInvalidArgument,
+          fmt::format("compile: there is no config \"{}\"; fathom compile --list names all", tag));
+    }
+    add(*config);
+  }
+  return jobs;
+}
+
+/// The CUDA version of the driver, so that the compiler is chosen as serving will; 0 without one.
+int driver_major(const Context& context) {
+  try {
+    return cuda::Driver::load(context.options().libcuda).version() / 1000;
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kNoDevice) return 0;
+    throw;
+  }
+}
+
+using Kernels = std::vector<std::shared_ptr<const jit::Kernel>>;
+
+/// Threads suffice: NVRTC compiles in parallel within a process (docs/jit_cache.md).
+Kernels build(jit::Builder& builder, const std::vector<Job>& jobs, int threads) {
+  Kernels kernels(jobs.size());
+  Progress progress("compiling", static_cast<std::int64_t>(jobs.size()));
+  std::atomic<std::size_t> next{0};
+  std::mutex mutex;  // progress and failure
+  std::exception_ptr failure;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < jobs.size(); i = next++) {
+      try {
+        kernels[i] = builder.build(jobs[i].name, jobs[i].source);
+        const std::lock_guard lock(mutex);
+        progress.advance(1);
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (!failure) failure = std::current_exception();
+        next = jobs.size();
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> workers;
+    for (int i = 1; i < threads; ++i) workers.emplace_back(work);
+    work();
+  }
+  if (failure) std::rethrow_exception(failure);
+  return kernels;
+}
+
+std::filesystem::path output_directory(const std::string& given) {
+  const std::filesystem::path directory = std::filesystem::absolute(given).lexically_normal();
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error) {
+    throw Error(ErrorCode::kIo, fmt::format("compile: cannot make the output directory {}: {}",
+                                            directory.native(), error.message()));
+  }
+  return directory;
+}
+
+/// Writes TAG.cubin for each kernel; without a directory checks that a cache keeps each.
+std::vector<std::string> deliver(const std::vector<Job>& jobs, const Kernels& kernels,
+                                 const std::filesystem::path& directory) {
+  std::vector<std::string> paths(jobs.size());
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    if (!directory.empty()) {
+      paths[i] = (directory / (jobs[i].tag + ".cubin")).native();
+      write_text_file(paths[i], kernels[i]->image);
+    } else if (!kernels[i]->on_disk) {
+      throw Error(ErrorCode::kCache,
+                  fmt::format("compile: {} was compiled but could not be kept in the cache; set "
+                              "FATHOM_CACHE_DIR to a directory of your own, or give -o DIR",
+                              jobs[i].name));
+    }
+  }
+  return paths;
+}
+
+double median_of(std::vector<double> values) {
+  if (values.empty()) return 0;
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+Report report_of(const std::vector<Job>& jobs, const Kernels& kernels,
+                 const std::vector<std::string>& paths, Json json) {
+  std::string text = fmt::format("{:<44} {:>9} {:>6} {:>9} {:>8}  {}\n", "kernel", "registers",
+                                 "spills", "bytes", "ms", "cached");
+  std::vector<double> compile_times;
+  json["kernels"] = Json::array();
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    const jit::Kernel& kernel = *kernels[i];
+    const bool cached = kernel.origin != jit::Origin::kCompiled;
+    if (!cached) compile_times.push_back(kernel.milliseconds);
+    json["kernels"].push_back(Json{{"name", kernel.name},
+                                   {"tag", jobs[i].tag},
+                                   {"path", paths[i].empty() ? Json() : Json(paths[i])},
+                                   {"bytes", kernel.image.size()},
+                                   {"registers", kernel.use.registers},
+                                   {"spill_bytes", kernel.use.spill_bytes},
+                                   {"ms", kernel.milliseconds},
+                                   {"cached", cached}});
+    text += fmt::format("{:<44} {:>9} {:>6} {:>9} {:>8.1f}  {}\n", kernel.name,
+                        kernel.use.registers, kernel.use.spill_bytes, kernel.image.size(),
+                        kernel.milliseconds, cached ? "yes" : "no");
+  }
+  const double worst =
+      compile_times.empty() ? 0 : *std::max_element(compile_times.begin(), compile_times.end());
+  const double median = median_of(compile_times);
+  json["compiled"] =
+      Json{{"count", compile_times.size()}, {"median_ms", median}, {"worst_ms", worst}};
+  text += fmt::format("{} kernels, {} compiled now (median {:.0f} ms, worst {:.0f} ms) with {}\n",
+                      jobs.size(), compile_times.size(), median, worst,
+                      json["compiler"].get<std::string>());
+  return make_report(json, text);
+}
+
+Report list_tags() {
+  Json json = new_object();
+  json["configs"] = Json::array();
+  std::string text;
+  for (const plan::GemmConfig& config : plan::gemm_configs()) {
+    json["configs"].push_back(plan::gemm_tag(config));
+    text += plan::gemm_tag(config) + "\n";
+  }
+  return make_report(json, text);
+}
+
+Report compile(const CompileFlags& flags) {
+  const std::vector<Job> jobs = jobs_of(flags);
+  const std::filesystem::path directory =
+      flags.output.empty() ? std::filesystem::path() : output_directory(flags.output);
+  const Context context = make_context();
+  jit::Builder builder(api::builder_options(context, driver_major(context)),
+                       embedded::device_sources());
+  builder.require_compiler("compile");
+  const int threads = static_cast<int>(std::min<std::size_t>(
+      static_cast<std::size_t>(flags.jobs > 0 ? flags.jobs : context.options().num_threads),
+      jobs.size()));
+  const auto start = std::chrono::steady_clock::now();
+  const Kernels kernels = build(builder, jobs, threads);
+  const std::vector<std::string> paths = deliver(jobs, kernels, directory);
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+
+  Json json = new_object();
+  json["compiler"] = builder.compiler()->identity();
+  json["compiler_path"] = builder.compiler()->location();
+  json["cache"] = builder.cache().directory().native();
+  json["jobs"] = threads;
+  json["seconds"] = elapsed.count();
+  return report_of(jobs, kernels, paths, std::move(json));
+}
+
+}  // namespace
+
+Action add_compile(CLI::App& verb) {
+  auto flags = std::make_shared<CompileFlags>();
+  auto list = std::make_shared<bool>(false);
+  verb.add_flag("--all", flags->all, "Every kernel that the planner may choose");
+  verb.add_option("--config", flags->tags, "The kernels of these configs")->type_name("TAG");
+  verb.add_flag("--list", *list, "Print the tags of all configs and compile nothing");
+  verb.add_option("--jobs,-j", flags->jobs, "Kernels compiled at once; 0 = one a core")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  verb.add_option("--output,-o", flags->output,
+                  "Write DIR/TAG.cubin; without it the kernels are kept in the cache alone")
+      ->type_name("DIR");
+  verb.footer(
+      "Examples:\n"
+      "  fathom compile --all\n"
+      "  fathom compile --all --jobs 8 -o cubins --json\n");
+  return [flags, list](const CommonFlags&) { return *list ? list_tags() : compile(*flags); };
+}
+
+}  // namespace fathom::cli

@@ -1,0 +1,153 @@
+// The closed set of GEMM kernels, compiled for sm_90a by the wheels alone: what ptxas says of each,
+// and what their PTX holds.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "compile/wheels.hpp"
+#include "gemm/smem.hpp"
+#include "jit/builder.hpp"
+#include "plan/gemm_configs.hpp"
+
+namespace fathom::plan {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+jit::CompileOutput compile(jit::Nvrtc& nvrtc, const GemmConfig& config,
+                           std::string_view architecture = "sm_90a") {
+  static const jit::BuilderOptions options;
+  const std::string name = gemm_kernel_name(config);
+  const std::string source = gemm_source(config);
+  return nvrtc.compile({name, source, embedded::device_sources(), architecture, options.options});
+}
+
+/// Both compilers, loaded once for all tests of this process.
+jit::Nvrtc& nvrtc_of(int cuda_major) {
+  static const std::shared_ptr<jit::Nvrtc> twelve = test::wheel_compiler(12);
+  static const std::shared_ptr<jit::Nvrtc> thirteen = test::wheel_compiler(13);
+  return cuda_major == 12 ? *twelve : *thirteen;
+}
+
+void expect_clean(const GemmConfig& config, int cuda_major) {
+  const jit::CompileOutput output = compile(nvrtc_of(cuda_major), config);
+  ASSERT_TRUE(output.ok) << output.log;
+  const jit::ResourceUse use = jit::parse_resource_use(output.log);
+  EXPECT_EQ(use.spill_bytes, 0);
+  EXPECT_EQ(use.stack_bytes, 0);
+  EXPECT_GT(use.registers, 0) << output.log;
+  EXPECT_LE(use.registers, config.launch_registers());
+  // wgmma serialised or waits injected (C7508, C7510, C7511, C7514, C7515, C7517), setmaxnreg
+  // ignored: ptxas says so in these words.
+  for (const char* complaint :
+       {"C75", "wgmma", "Potential Performance Loss", "setmaxnreg", "warning"}) {
+    EXPECT_THAT(output.log, Not(HasSubstr(complaint)));
+  }
+}
+
+class ClosedSet : public ::testing::TestWithParam<std::string> {
+ protected:
+  GemmConfig config() const { return *find_gemm_config(GetParam()); }
+};
+
+TEST_P(ClosedSet, CompilesCleanWithCuda13) {
+  expect_clean(config(), 13);
+}
+
+TEST_P(ClosedSet, CompilesCleanWithCuda12) {
+  expect_clean(config(), 12);
+}
+
+TEST_P(ClosedSet, HoldsTheInstructionsItIsMadeOf) {
+  const jit::CompileOutput output = compile(nvrtc_of(13), config(), "compute_90a");
+  ASSERT_TRUE(output.ok) << output.log;
+  const std::string& ptx = output.image;
+  EXPECT_THAT(ptx, HasSubstr(".entry " + gemm_kernel_name(config())));
+  EXPECT_THAT(
+      ptx, ContainsRegex("wgmma\\.mma_async\\.sync\\.aligned\\.m64n[0-9]+k32\\.f32\\.e4m3\\.e4m3"));
+  EXPECT_THAT(ptx, ContainsRegex("cp\\.async\\.bulk\\.tensor\\.[0-9]d\\.shared::cluster\\.global"));
+  const auto stores = ContainsRegex("cp\\.async\\.bulk\\.tensor\\.[0-9]d\\.global\\.shared::cta");
+  if (config().tma_store()) {
+    EXPECT_THAT(ptx, stores);
+  } else {
+    EXPECT_THAT(ptx, Not(stores));
+  }
+  const auto multicasts = HasSubstr(".multicast::cluster");
+  if (config().cluster_m * config().cluster_n > 1) {
+    EXPECT_THAT(ptx, multicasts);
+  } else if (config().split_k == 1) {
+    EXPECT_THAT(ptx, Not(multicasts));
+  }
+}
+
+std::vector<std::string> all_tags() {
+  std::vector<std::string> tags;
+  for (const GemmConfig& config : gemm_configs()) tags.push_back(gemm_tag(config));
+  return tags;
+}
+
+INSTANTIATE_TEST_SUITE_P(Gemm, ClosedSet, ::testing::ValuesIn(all_tags()),
+                         [](const auto& info) { return info.param; });
+
+// The kernels that wait with a limit, for finding a hang.
+TEST(BoundedKernel, OfEverySkeletonCompiles) {
+  bool seen[2] = {};
+  for (const GemmConfig& config : gemm_configs()) {
+    if (std::exchange(seen[config.stream() ? 1 : 0], true)) continue;
+    const auto bounded = find_gemm_config(gemm_tag(config) + "_bounded");
+    ASSERT_TRUE(bounded);
+    const jit::CompileOutput output = compile(nvrtc_of(13), *bounded);
+    EXPECT_TRUE(output.ok) << output.log;
+  }
+  EXPECT_TRUE(seen[0] && seen[1]);
+}
+
+struct Illegal {
+  const char* what;
+  GemmConfig config;
+};
+
+std::vector<Illegal> illegal_configs() {
+  const auto changed = [](auto change) {
+    GemmConfig config;
+    change(config);
+    return config;
+  };
+  using C = GemmConfig;
+  return {
+      {"width_not_of_wgmma", changed([](C& c) { c.block_n = 100; })},
+      {"width_above_256", changed([](C& c) { c.block_n = 264; })},
+      {"one_stage", changed([](C& c) { c.num_stages = 1; })},
+      {"more_stages_than_shared_memory", changed([](C& c) { c.num_stages = 12; })},
+      {"rows_do_not_match_warpgroups", changed([](C& c) { c.block_m = 192; })},
+      {"accumulators_exceed_registers", changed([](C& c) {
+         c.block_m = 256;
+         c.block_n = 256;
+         c.num_stages = 2;
+       })},
+      {"cluster_of_three", changed([](C& c) { c.cluster_n = 3; })},
+      {"pair_both_ways", changed([](C& c) { c.cluster_m = c.cluster_n = 2; })},
+      {"split_k_in_the_compute_skeleton", changed([](C& c) { c.split_k = 2; })},
+  };
+}
+
+class IllegalConfig : public ::testing::TestWithParam<Illegal> {};
+
+TEST_P(IllegalConfig, DoesNotCompileAndSaysWhichRule) {
+  ASSERT_NE(device::gemm::why_illegal(GetParam().config), nullptr);
+  const jit::CompileOutput output = compile(nvrtc_of(13), GetParam().config);
+  EXPECT_FALSE(output.ok);
+  EXPECT_THAT(output.log, AllOf(HasSubstr("static assertion failed"), HasSubstr("why_illegal")));
+}
+
+INSTANTIATE_TEST_SUITE_P(Gemm, IllegalConfig, ::testing::ValuesIn(illegal_configs()),
+                         [](const auto& info) { return info.param.what; });
+
+}  // namespace
+}  // namespace fathom::plan
