@@ -9,7 +9,9 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "api/cuda_runtime.hpp"
@@ -17,7 +19,7 @@
 #include "jit/builder.hpp"
 #include "json_report.hpp"
 #include "output_file.hpp"
-#include "plan/gemm_configs.hpp"
+#include "plan/kernel_set.hpp"
 #include "progress.hpp"
 
 namespace fathom::cli {
@@ -30,33 +32,23 @@ struct CompileFlags {
   std::string output;
 };
 
-struct Job {
-  std::string tag;
-  std::string name;
-  std::string source;
-};
+using Job = plan::KernelText;
 
 std::vector<Job> jobs_of(const CompileFlags& flags) {
   if (flags.all != flags.tags.empty()) {
     throw Error(ErrorCode::kInvalidArgument,
                 "compile: give --all or --config TAG ..., one of the two");
   }
+  if (flags.all) return plan::all_kernels();
   std::vector<Job> jobs;
-  const auto add = [&jobs](const plan::GemmConfig& config) {
-    jobs.push_back(
-        {plan::gemm_tag(config), plan::gemm_kernel_name(config), plan::gemm_source(config)});
-  };
-  if (flags.all) {
-    for (const plan::GemmConfig& config : plan::gemm_configs()) add(config);
-  }
   for (const std::string& tag : flags.tags) {
-    const auto config = plan::find_gemm_config(tag);
-    if (!config) {
+    std::optional<Job> job = plan::find_kernel(tag);
+    if (!job) {
       throw Error(
           ErrorCode::kInvalidArgument,
           fmt::format("compile: there is no config \"{}\"; fathom compile --list names all", tag));
     }
-    add(*config);
+    jobs.push_back(std::move(*job));
   }
   return jobs;
 }
@@ -175,9 +167,9 @@ Report list_tags() {
   Json json = new_object();
   json["configs"] = Json::array();
   std::string text;
-  for (const plan::GemmConfig& config : plan::gemm_configs()) {
-    json["configs"].push_back(plan::gemm_tag(config));
-    text += plan::gemm_tag(config) + "\n";
+  for (const Job& kernel : plan::all_kernels()) {
+    json["configs"].push_back(kernel.tag);
+    text += kernel.tag + "\n";
   }
   return make_report(json, text);
 }

@@ -11,6 +11,7 @@
 #include "gemm/smem.hpp"
 #include "jit/builder.hpp"
 #include "plan/gemm_configs.hpp"
+#include "plan/quantize_configs.hpp"
 
 namespace fathom::plan {
 namespace {
@@ -20,12 +21,15 @@ using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-jit::CompileOutput compile(jit::Nvrtc& nvrtc, const GemmConfig& config,
+jit::CompileOutput compile(jit::Nvrtc& nvrtc, const std::string& name, const std::string& source,
                            std::string_view architecture = "sm_90a") {
   static const jit::BuilderOptions options;
-  const std::string name = gemm_kernel_name(config);
-  const std::string source = gemm_source(config);
   return nvrtc.compile({name, source, embedded::device_sources(), architecture, options.options});
+}
+
+jit::CompileOutput compile(jit::Nvrtc& nvrtc, const GemmConfig& config,
+                           std::string_view architecture = "sm_90a") {
+  return compile(nvrtc, gemm_kernel_name(config), gemm_source(config), architecture);
 }
 
 /// Both compilers, loaded once for all tests of this process.
@@ -35,14 +39,13 @@ jit::Nvrtc& nvrtc_of(int cuda_major) {
   return cuda_major == 12 ? *twelve : *thirteen;
 }
 
-void expect_clean(const GemmConfig& config, int cuda_major) {
-  const jit::CompileOutput output = compile(nvrtc_of(cuda_major), config);
+void expect_clean(const jit::CompileOutput& output, int most_registers) {
   ASSERT_TRUE(output.ok) << output.log;
   const jit::ResourceUse use = jit::parse_resource_use(output.log);
   EXPECT_EQ(use.spill_bytes, 0);
   EXPECT_EQ(use.stack_bytes, 0);
   EXPECT_GT(use.registers, 0) << output.log;
-  EXPECT_LE(use.registers, config.launch_registers());
+  EXPECT_LE(use.registers, most_registers);
   // wgmma serialised or waits injected (C7508, C7510, C7511, C7514, C7515, C7517), setmaxnreg
   // ignored: ptxas says so in these words.
   for (const char* complaint :
@@ -57,11 +60,11 @@ class ClosedSet : public ::testing::TestWithParam<std::string> {
 };
 
 TEST_P(ClosedSet, CompilesCleanWithCuda13) {
-  expect_clean(config(), 13);
+  expect_clean(compile(nvrtc_of(13), config()), config().launch_registers());
 }
 
 TEST_P(ClosedSet, CompilesCleanWithCuda12) {
-  expect_clean(config(), 12);
+  expect_clean(compile(nvrtc_of(12), config()), config().launch_registers());
 }
 
 TEST_P(ClosedSet, HoldsTheInstructionsItIsMadeOf) {
@@ -94,6 +97,18 @@ std::vector<std::string> all_tags() {
 
 INSTANTIATE_TEST_SUITE_P(Gemm, ClosedSet, ::testing::ValuesIn(all_tags()),
                          [](const auto& info) { return info.param; });
+
+TEST(CastKernels, CompileCleanWithBoth) {
+  constexpr int kMostRegisters = 255;  // of any thread (sm_90)
+  for (const QuantizeConfig& config : quantize_configs()) {
+    for (const int cuda_major : {12, 13}) {
+      SCOPED_TRACE(quantize_tag(config) + " with CUDA " + std::to_string(cuda_major));
+      expect_clean(
+          compile(nvrtc_of(cuda_major), quantize_kernel_name(config), quantize_source(config)),
+          kMostRegisters);
+    }
+  }
+}
 
 // The kernels that wait with a limit, for finding a hang.
 TEST(BoundedKernel, OfEverySkeletonCompiles) {
