@@ -1,0 +1,16 @@
+// A lower bound on the maximum load of every placement. Planning layer: pure.
+#pragma once
+
+#include <span>
+
+#include "plan/balance_problem.hpp"
+
+namespace fathom::plan {
+
+/// The sum of the loads over the sum of the speeds.
+double mean_load(const BalanceProblem& problem, std::span<const float> loads);
+
+/// The largest of several bounds, each of which follows from counting alone.
+double max_load_bound(const BalanceProblem& problem, std::span<const float> loads);
+
+}  // namespace fathom::plan
