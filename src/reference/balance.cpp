@@ -30,19 +30,19 @@ class Exhaustion {
         placement_(problem.replicas, 0) {}
 
   double run() {
-    fill(0);
+    fill(0, 0);
     return best_;
   }
 
  private:
-  /// The order of a GPU's slots changes nothing: only ascending ones are tried.
-  void fill(int slot) {
+  /// The order of a GPU's slots changes nothing: only ascending ones are tried, from `lowest` on.
+  void fill(int slot, int lowest) {
     if (slot == problem_.replicas) return judge();
-    const bool first = slot == problem_.slot_begin[problem_.gpu_of_slot[slot]];
-    const int lowest = first ? 0 : placement_[slot - 1] + (allow_duplicates_ ? 0 : 1);
+    const int end = problem_.slot_begin[problem_.gpu_of_slot[slot] + 1];
     for (int expert = lowest; expert < problem_.experts; ++expert) {
       placement_[slot] = expert;
-      fill(slot + 1);
+      const int next = expert + (allow_duplicates_ ? 0 : 1);
+      fill(slot + 1, slot + 1 == end ? 0 : next);
     }
   }
 
