@@ -20,8 +20,7 @@ struct Activity {
 
 class Cupti {
  public:
-  /// CUPTI from `files` (the first that loads), or nothing and the reason in `why_not`. Call it
-  /// before the first CUDA call of the process: CUPTI sees only contexts made after it was loaded.
+  /// CUPTI from `files` (the first that loads), or nothing and the reason in `why_not`.
   static std::unique_ptr<Cupti> load(const std::vector<std::string>& files, std::string* why_not);
   ~Cupti();
 

@@ -184,7 +184,7 @@ double median(std::vector<double> values) {
 
 GpuBenchResult run_gpu_bench(const Context& context, const GpuBenchOptions& options) {
   std::string why_no_cupti, why_no_vendor;
-  // Before the driver: CUPTI sees only contexts that are made after it was loaded.
+  // As early as possible: CUPTI does best when it is loaded before contexts are made.
   std::unique_ptr<Cupti> cupti;
   if (options.timer == Timer::kCupti) cupti = Cupti::load(cupti_files(), &why_no_cupti);
   const cuda::Driver& driver = cuda::Driver::load(context.options().libcuda);

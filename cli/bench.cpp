@@ -7,6 +7,7 @@
 #include "backend.hpp"
 #include "bench_compare.hpp"
 #include "bench_cpu.hpp"
+#include "bench_gpu.hpp"
 #include "help.hpp"
 #include "json_report.hpp"
 #include "machine.hpp"
@@ -25,6 +26,7 @@ struct BenchFlags {
   std::int64_t iterations = 0;
   bool no_loops = false;
   std::string output;
+  GpuBenchFlags gpu;
 
   CLI::App* compare = nullptr;
   std::string before, after;
@@ -111,10 +113,38 @@ std::string result_text(const Json& json) {
       json["config"].get<std::string>(), loops);
 }
 
+Report bench_gpu(const BenchFlags& flags, const CommonFlags& common, const Context& context) {
+  if (flags.problem.layout != "dense" || flags.problem.out_dtype != "bf16" ||
+      flags.problem.scale_b != "128x128" || flags.problem.accumulate) {
+    throw Error(
+        ErrorCode::kUnsupported,
+        "bench: on the GPU it times the dense product with 128x128 scales of b and bf16 d; "
+        "leave out --layout, --out-dtype, --scale-b and --accumulate, or use --backend cpu");
+  }
+  GpuBenchRequest request;
+  request.shapes = suite_shapes(flags.gpu);
+  if (request.shapes.empty()) {
+    for (const Shape& shape : shapes_of(flags))
+      request.shapes.push_back({shape.m, shape.n, shape.k});
+  }
+  request.iterations = static_cast<int>(std::clamp<std::int64_t>(flags.iterations, 0, 10'000));
+  request.output = flags.output;
+  GpuBenchFlags gpu = flags.gpu;
+  gpu.batch_invariant = flags.problem.batch_invariant;
+  if (gpu.configs.empty() && !flags.problem.config.empty()) gpu.configs = {flags.problem.config};
+  return bench_on_gpu(context, gpu, request, common);
+}
+
 Report bench(const BenchFlags& flags, const CommonFlags& common) {
   const Context context = make_context();
+  const Backend backend = chosen_backend(common, context);
+  if (backend == Backend::kCuda) return bench_gpu(flags, common, context);
+  if (!flags.gpu.suite.empty()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "bench: --suite is for a Hopper GPU; add --backend cuda, or give --m, --n and --k");
+  }
   CpuBenchOptions options;
-  options.backend = chosen_backend(common, context);
+  options.backend = backend;
   options.config = flags.problem.config;
   options.iterations = std::max<std::int64_t>(0, flags.iterations);
   options.loops = !flags.no_loops;
@@ -190,12 +220,14 @@ Action add_bench(CLI::App& verb) {
   verb.add_flag("--no-loops", flags->no_loops, "Do not time the reference's plain loops beside it");
   verb.add_option("-o,--output", flags->output, "Write the JSON to this file as well")
       ->type_name("FILE.json");
+  add_gpu_bench_flags(verb, flags->gpu);
   verb.footer(
       "Every m goes with every (n, k); lists of n and k of one length are pairs. Loops are the\n"
       "reference's, on fewer rows where they would take too long.\n"
       "Examples:\n"
       "  fathom bench --m 64,128 --n 2112,4096 --k 7168,7168\n"
       "  fathom bench --m 64 --n 7168 --k 2048 --json > before.json\n"
+      "  fathom bench --backend cuda --suite published -o h200.json --plot scores.svg\n"
       "  fathom bench compare before.json after.json\n");
   add_compare(verb, *flags);
   return [flags](const CommonFlags& common) {
