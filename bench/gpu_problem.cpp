@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "reference/tolerance.hpp"
 #include "support/fp8.hpp"
 #include "support/half.hpp"
 #include "support/random.hpp"
@@ -116,6 +117,7 @@ double GpuProblem::worst_sampled_error(int samples) const {
   const auto a = download<std::uint8_t>(a_), b = download<std::uint8_t>(b_);
   const auto scale_a = download<float>(scale_a_), scale_b = download<float>(scale_b_);
   const auto d = download<std::uint16_t>(d_);
+  const reference::Tolerance tolerance = reference::tolerance_of(DType::kBf16, Backend::kCuda);
   support::Random random(seed_ + 8);
   double worst = 0;
   for (int i = 0; i < samples; ++i) {
@@ -136,8 +138,7 @@ double GpuProblem::worst_sampled_error(int samples) const {
     }
     const double got = static_cast<double>(
         support::bf16_to_float(d[static_cast<std::size_t>(row * shape_.n + col)]));
-    // FP8 tensor cores keep 13 bits below the largest of 32 products (kernel note, section 2.10).
-    const double allowed = std::fabs(exact) * 0x1p-8 + magnitude * 0x1p-13;
+    const double allowed = std::fabs(exact) * tolerance.relative + magnitude * tolerance.magnitude;
     const double share = std::fabs(got - exact) / allowed;
     if (!(share <= worst))
       worst = std::isnan(share) ? std::numeric_limits<double>::infinity() : share;

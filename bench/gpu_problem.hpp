@@ -24,8 +24,8 @@ class GpuProblem {
   const DenseShape& shape() const { return shape_; }
   GemmOperands operands() const;
 
-  /// Largest error of `samples` elements of D against FP64, in units of the tolerance |D - ref| <=
-  /// 2^-8 |ref| + 2^-13 sum|ab|: under 1 is right. Reads D back.
+  /// Largest error of `samples` elements of D against FP64, as a share of the tolerance of
+  /// docs/numerics.md: at most 1 is right. Reads D back.
   double worst_sampled_error(int samples) const;
   /// Fills D with NaN, so that an element that is never written shows.
   void poison_d();

@@ -41,7 +41,7 @@ LAYERS = (
     Layer("api", ("src/api/*",),
           ("public", "values", "problem", "contract", "support", "plan", "jit", "cuda", "cpu", "reference")),
     # Measures through the public interface; finds NVIDIA's libraries and the driver where the library does.
-    Layer("bench", ("bench/*",), ("public", "values", "support", "jit", "cuda", "api")),
+    Layer("bench", ("bench/*",), ("public", "values", "problem", "support", "jit", "cuda", "reference", "api")),
     Layer("cli", ("cli/*",),
           ("public", "values", "problem", "contract", "support", "plan", "jit", "cuda", "cpu", "reference", "api", "bench")),
     Layer("device", ("device/*",), ("contract",)),
