@@ -6,6 +6,7 @@
 #include <array>
 
 #include "cuda/device.hpp"
+#include "cuda/nvtx.hpp"
 
 namespace fathom::cuda {
 namespace {
@@ -66,6 +67,7 @@ void launch(const Function& function, const LaunchShape& shape, abi::Stream stre
                                  .stream = stream,
                                  .attributes = attributes.list.data(),
                                  .num_attributes = attributes.count};
+  const ProfilerRange range(function.name.c_str());
   const ContextGuard guard(*function.device);
   const abi::Result result =
       function.device->driver().api().launch_kernel_ex(&config, function.handle, params, nullptr);
