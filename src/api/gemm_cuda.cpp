@@ -184,6 +184,7 @@ CudaGemm bind_cuda_gemm(const GemmCall& call) {
   CudaGemm gemm = plan_cuda_gemm(call);
   if (gemm.work != CudaGemmWork::kKernel) return gemm;
   const plan::GemmPlan& plan = gemm.plan;
+  const cuda::ContextGuard guard(*gemm.device);  // encoding a tensor map asks for a current context
   gemm.function = load_kernel(call.context, *gemm.device, plan::gemm_kernel_name(plan.config),
                               plan::gemm_source(plan.config), plan.launch.smem_bytes);
   gemm.shape.grid.x = extent(plan.launch.grid);
