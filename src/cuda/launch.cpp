@@ -46,10 +46,10 @@ struct Attributes {
 
 void launch(const Function& function, const LaunchShape& shape, abi::Stream stream, void** params) {
   Attributes attributes;
-  if (shape.cluster != Dim3{}) {
-    attributes.add(abi::LaunchAttributeId::kClusterDimension).cluster = {
-        shape.cluster.x, shape.cluster.y, shape.cluster.z};
-  }
+  // A cluster of one is asked for as well: without the attribute, instructions that address shared
+  // memory by cluster (st.async) are illegal (measured on an H200, driver 580.159).
+  attributes.add(abi::LaunchAttributeId::kClusterDimension).cluster = {
+      shape.cluster.x, shape.cluster.y, shape.cluster.z};
   if (shape.programmatic) {
     attributes.add(abi::LaunchAttributeId::kProgrammaticStreamSerialization)
         .programmatic_stream_serialization = 1;
