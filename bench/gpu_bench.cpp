@@ -18,8 +18,6 @@
 namespace fathom::bench {
 namespace {
 
-constexpr std::int64_t kVendorWorkspace = std::int64_t{32} << 20;  // what torch gives it on Hopper
-
 /// Something that can be timed: a name and a launch.
 struct Runner {
   Contender result;
@@ -207,7 +205,7 @@ GpuBenchResult run_gpu_bench(const Context& context, const GpuBenchOptions& opti
               vendor.get(),
               cuda::Stream(device),
               L2Flush(context, device, options.flush),
-              cuda::Buffer(device, kVendorWorkspace)};
+              cuda::Buffer(device, std::int64_t{options.vendor_workspace_mib} << 20)};
   for (const DenseShape& shape : options.shapes) {
     result.shapes.push_back(bench.run(shape));
     if (options.progress)

@@ -25,7 +25,9 @@ enum class Timer { kCupti, kEvent };
 struct GpuBenchOptions {
   std::vector<DenseShape> shapes;
   std::vector<std::string> configs = {""};  ///< tags to force; "" = as planned
-  GemmOptions gemm;    ///< common to all; config and backend are set per contender
+  GemmOptions gemm;  ///< common to all; config and backend are set per contender
+  int vendor_workspace_mib =
+      32;              ///< memory that cuBLASLt may use; it decides which algorithms it offers
   bool vendor = true;  ///< cuBLASLt beside it, block-scaled and per-tensor
   int rounds = 3;
   int iterations = 20;  ///< timed calls per contender and round

@@ -169,6 +169,11 @@ void add_gpu_bench_flags(CLI::App& verb, GpuBenchFlags& flags) {
       ->type_name("COUNT")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
+  verb.add_option("--vendor-workspace", flags.vendor_workspace_mib,
+                  "GPU: memory that cuBLASLt may use; it decides which algorithms it offers")
+      ->type_name("MIB")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
   verb.add_flag("--no-vendor", flags.no_vendor, "GPU: do not time cuBLASLt beside it");
   verb.add_option("--plot", flags.plot, "GPU: draw the scores into this file")
       ->type_name("FILE.svg");
@@ -197,6 +202,7 @@ Report bench_on_gpu(const Context& context, const GpuBenchFlags& flags,
   options.gemm.batch_invariant = flags.batch_invariant;
   options.gemm.max_sms = flags.sms;
   options.vendor = !flags.no_vendor;
+  options.vendor_workspace_mib = flags.vendor_workspace_mib;
   options.rounds = flags.rounds;
   if (request.iterations > 0) options.iterations = request.iterations;
   options.flush = flush_of(flags.flush);
@@ -216,6 +222,7 @@ Report bench_on_gpu(const Context& context, const GpuBenchFlags& flags,
   json["timer"] = result.timer == "cupti" ? "kernel time (CUPTI)" : "event time";
   json["flush"] = flags.flush;
   json["cublaslt"] = result.cublaslt;
+  json["cublaslt_workspace_mib"] = options.vendor_workspace_mib;
   json["rounds"] = options.rounds;
   json["iterations"] = options.iterations;
   json["seed"] = common.seed;
