@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "device/cases.hpp"
 #include "device/checked_run.hpp"
 #include "device/summary.hpp"
@@ -57,6 +59,22 @@ TEST(ConfigsDevice, EachIsForcedByName) {
   Summary::instance().note(
       "forced", fmt::format("{} configs x shapes x data = {} runs, at least {} wanted", configs,
                             runs, all * kFewestRuns));
+}
+
+// Short, for runs under a tool that slows the GPU by orders of magnitude: tails of m, n and k, more
+// than one tile of each group of columns, and, on two SMs, several tiles for each CTA.
+TEST(SanitizerDevice, EveryConfig) {
+  int configs = 0;
+  for (const plan::GemmConfig& config : plan::gemm_configs()) {
+    GpuProblem problem(Oracle::instance(),
+                       case_for(config, {130, 296, 600}, reference::DataKind::kRandom));
+    GemmOptions options = problem.options();
+    options.config = plan::gemm_tag(config);
+    options.max_sms = std::max(2, config.cluster_size());
+    run_and_judge(problem, options);
+    ++configs;
+  }
+  EXPECT_EQ(configs, static_cast<int>(plan::gemm_configs().size()));
 }
 
 }  // namespace
