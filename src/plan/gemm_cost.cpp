@@ -52,8 +52,9 @@ double latency_us(const Shape& s) {
   const double rest = c.stream()       ? co.stream_latency_clk
                       : c.early_wait() ? co.early_wait_clk
                                        : co.block_latency_clk;
+  const double pair = c.stream() || c.cluster_size() == 1 ? 0 : co.pair_latency_clk;
   const double blocks = s.tile_blocks() / c.k_warpgroups();
-  return blocks * (wgmma + rest) / (s.device.max_clock_ghz * co.latency_clock_share * 1e3);
+  return blocks * (wgmma + rest + pair) / (s.device.max_clock_ghz * co.latency_clock_share * 1e3);
 }
 
 double ring_us(const Shape& s) {
@@ -83,8 +84,11 @@ double hbm_us(const Shape& s, int band_tiles) {
   const double band_bytes = as_double(band_tiles) * c.block_m * as_double(s.sizes.k);
   const double band_waves =
       std::ceil(as_double(s.units_n) * band_tiles / c.cluster_m / as_double(s.clusters));
-  const double reads =
-      a * (band_bytes <= useful ? 1.0 : band_waves) + b * (b <= useful ? 1.0 : bands);
+  const double b_reads = c.stream()
+                             ? 1 + s.coefficients.stream_reread_share * (as_double(s.units_m) - 1)
+                         : b <= useful ? 1.0
+                                       : bands;
+  const double reads = a * (band_bytes <= useful ? 1.0 : band_waves) + b * b_reads;
   // Stream loads are evict-first and leave dirty lines alone; others push out up to 0.7 of L2.
   const double write_backs = c.stream() ? 0.0
                                         : std::min(s.device.hbm_write_back_share * reads,
@@ -100,15 +104,19 @@ double epilogue_us(const Shape& s) {
   const GemmConfig& c = s.config;
   const GemmCostCoefficients& co = s.coefficients;
   const double tile_bytes = static_cast<double>(c.block_m) * c.block_n * c.d_bytes();
+  // TMA moves up to 128 bytes of a row of D at once; widths with few factors of two leave less.
+  const int chunks = ceil_div(c.block_n * c.d_bytes(), 128);
+  const double narrow = c.tma_store() ? (c.d_chunks() - chunks) * co.narrow_chunk_us : 0;
   if (c.stream()) {
-    double tile = tile_bytes / c.k_parts() / (co.stream_store_bytes_per_ns * 1e3);
+    double tile = narrow + tile_bytes / c.k_parts() / (co.stream_store_bytes_per_ns * 1e3);
     if (c.k_warpgroups() > 1) tile += co.warpgroup_reduce_us;
-    if (c.split_k > 1) tile += co.cluster_reduce_us;
+    tile += (c.split_k - 1) * co.cluster_reduce_us;
     return co.stream_tail_us + as_double(s.steps) * tile;
   }
   const int buffers_used = c.d_chunks() * c.waves();
   const int waits = ceil_div(buffers_used, c.staging_chunks) - 1;
-  const double tile = tile_bytes / (co.staging_bytes_per_ns * 1e3) + waits * co.staging_wait_us;
+  const double tile =
+      narrow + tile_bytes / (co.staging_bytes_per_ns * 1e3) + waits * co.staging_wait_us;
   const double hidden = c.math_warpgroups > 2 ? co.third_warpgroup_hides : 0;
   return as_double(s.steps) * tile * (1 - hidden);
 }
@@ -170,7 +178,8 @@ GemmCost gemm_cost(const GemmConfig& config, const Sizes& sizes,
   cost.tiles = units_m * units_n * config.cluster_m * config.cluster_n;
   cost.steps = s.steps;
   cost.band_tiles = band_tiles_of(config, units_m, clusters);
-  cost.start_us = coefficients.launch_us + coefficients.fill_us;
+  cost.start_us = coefficients.launch_us + coefficients.fill_us +
+                  (config.cluster_size() > 1 ? coefficients.cluster_start_us : 0);
   cost.tensor_us = tensor_us(s);
   cost.latency_us = latency_us(s);
   cost.ring_us = ring_us(s);

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <stdexcept>
 #include <tuple>
 
@@ -22,10 +23,10 @@ plan::GemmProblem problem_of(const GemmTiming& row) {
   return p;
 }
 
-plan::GemmConfig config_of(const std::string& tag) {
+std::optional<plan::GemmConfig> config_of(const std::string& tag) {
   for (const plan::GemmConfig& config : plan::gemm_configs())
     if (tag_without_stages(plan::gemm_tag(config)) == tag_without_stages(tag)) return config;
-  throw std::runtime_error("config " + tag + " is not in the closed set");
+  return std::nullopt;
 }
 
 }  // namespace
@@ -43,13 +44,13 @@ GemmTimings read_gemm_timings(const std::string& path) try {
   if (!file) throw std::runtime_error("cannot be opened");
   const nlohmann::json json = nlohmann::json::parse(file);
   GemmTimings timings;
-  const std::string device = json.at("device");
-  const auto spec = plan::find_device(device);
-  if (!spec) throw std::runtime_error("device " + device + " is not known");
-  timings.device = *spec;
-  for (const auto& row : json.at("timings"))
-    timings.rows.push_back(
-        {row.at("m"), row.at("n"), row.at("k"), config_of(row.at("config")), row.at("us")});
+  timings.device = plan::device_from({.name = json.at("gpu")});
+  for (const auto& problem : json.at("problems")) {
+    for (const auto& [tag, us] : problem.at("us").items()) {
+      if (const auto config = config_of(tag))
+        timings.rows.push_back({problem.at("m"), problem.at("n"), problem.at("k"), *config, us});
+    }
+  }
   return timings;
 } catch (const std::exception& error) {
   throw std::runtime_error(path + ": " + error.what());

@@ -1,4 +1,4 @@
-// Measured GEMM kernels (tests/data/gemm_timings.json and files like it) against the planner's cost
+// Measured GEMM kernels (bench/results/*-gemm-configs.json) against the planner's cost
 // model. Test support, shared with tests/fit/gemm_cost.cpp.
 #pragma once
 
@@ -25,8 +25,9 @@ struct GemmTimings {
 /// "256x128_w2_cn2_bf16".
 std::string tag_without_stages(std::string tag);
 
-/// {"device": "h200", "timings": [{"m", "n", "k", "config", "us"}, ...]}; configs are tags, their
-/// depth of the ring does not matter. Throws std::runtime_error with path and reason.
+/// {"gpu": "NVIDIA H200, ...", "problems": [{"m", "n", "k", "us": {tag: microseconds, ...}}, ...]}.
+/// The depth of the ring in a tag does not matter; tags that have left the closed set are passed
+/// over. Throws std::runtime_error with path and reason.
 GemmTimings read_gemm_timings(const std::string& path);
 
 /// What the model says of a row, in us; 0 when the config is not one that could run.

@@ -46,7 +46,8 @@ const GemmCandidate& candidate(const GemmPlan& plan, const std::string& tag) {
 }
 
 // The decisions at the shapes of the published table. They follow measurements
-// (tests/data/gemm_timings.json): a change here is a change of speed and needs new ones.
+// (bench/results/2026-11-21-h200-gemm-configs.json): a change here is a change of speed and needs
+// new ones.
 TEST(GemmPlanner, PinsTheTrainingShapes) {
   EXPECT_EQ(tag_for(4096, 7168, 16384), "256x128_w2_cn2_bf16");
   EXPECT_EQ(tag_for(4096, 4096, 7168), "256x128_w2_cn2_bf16");
@@ -59,12 +60,12 @@ TEST(GemmPlanner, PinsTheTrainingShapes) {
 TEST(GemmPlanner, PinsTheDecodeShapes) {
   EXPECT_GT(plan_gemm(dense_problem(64, 2112, 7168), h200()).config.split_k, 1);
   EXPECT_EQ(tag_for(64, 24576, 1536), "stream_64x64_w1_o3_k16_bf16");
-  EXPECT_EQ(tag_for(64, 7168, 16384), "stream_64x56_w2_k128_bf16");
+  EXPECT_EQ(tag_for(64, 7168, 16384), "stream_64x64_w2_k128_bf16");
   EXPECT_EQ(tag_for(64, 4096, 7168), "stream_64x32_w2_k64_bf16");
-  EXPECT_EQ(tag_for(128, 2112, 7168), "stream_128x72_w2_x4_k32_bf16");
+  EXPECT_EQ(tag_for(128, 2112, 7168), "stream_128x56_w2_x3_k19_bf16");
   EXPECT_EQ(tag_for(128, 24576, 1536), "stream_128x192_w2_k16_bf16");
   EXPECT_EQ(tag_for(128, 7168, 16384), "stream_128x112_w2_x2_k64_bf16");
-  EXPECT_EQ(tag_for(128, 4096, 7168), "stream_128x64_w4_x2_k32_bf16");
+  EXPECT_EQ(tag_for(128, 4096, 7168), "stream_128x64_w2_x2_k28_bf16");
 }
 
 TEST(GemmPlanner, CountsTheTilesOfTheTextbookCase) {
@@ -246,7 +247,7 @@ TEST(GemmPlanner, ForcedConfigRunsAndSaysSo) {
 
 TEST(GemmPlanner, EveryConfigCanBeForcedOnSomeProblem) {
   for (const GemmConfig& config : gemm_configs()) {
-    GemmProblem p = dense_problem(100, 1000, 1000);
+    GemmProblem p = dense_problem(100, 1000, 500);
     p.config = gemm_tag(config);
     p.out = config.output == device::gemm::Output::kFp32 ? DType::kFp32 : DType::kBf16;
     if (config.scale_b == device::gemm::ScaleB::k1x128) p.scale_b_block = ScaleBBlock::k1x128;
