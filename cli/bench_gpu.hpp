@@ -18,7 +18,7 @@ struct GpuBenchFlags {
   std::string plot;
   std::vector<std::string> configs;
   int rounds = 3;
-  int vendor_workspace_mib = 32;
+  int vendor_workspace_mib = 1;
   bool no_vendor = false;
   bool batch_invariant = false;
   int sms = 0;

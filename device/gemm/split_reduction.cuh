@@ -2,9 +2,10 @@
 // layer of the gemm family.
 //
 // The 8-column groups of a tile are dealt to the parts. Every part pushes the groups it does not
-// own into the owner's shared memory (st.async: the data completes bytes on the owner's barrier, so
-// no fence and no cluster barrier is in the path); the owner adds them to its own in the order of
-// the parts and stores the group straight from registers.
+// own into the owner's shared memory; the owner adds them to its own in the order of the parts and
+// stores the group straight from registers. Across a cluster the push is st.async: the data
+// completes bytes on the owner's barrier, so no fence and no cluster barrier is in the path. Inside
+// one CTA it is a plain store, and each thread arrives when it has pushed.
 //
 //   part 0   [own | push -> 1 | push -> 2 ]          owner 0 adds group 0 of parts 0, 1, 2
 //   part 1   [push -> 0 | own | push -> 2 ]          owner 1 adds group 1 ...
@@ -36,6 +37,7 @@ struct SplitReduction {
   static constexpr int kSlots = partial_slots(kConfig);      // groups per owner
   static constexpr int kOwners = ceil_div(kGroups, kSlots);  // parts that own any
   static constexpr int kPushBytes = kWarpgroupThreads * 16;  // one group of one warpgroup
+  static constexpr bool kAcrossCtas = kConfig.split_k > 1;
 
   const Params& params;
   SmemAddr smem;
@@ -49,7 +51,8 @@ struct SplitReduction {
   FATHOM_DEVICE static void init(SmemAddr smem, int cluster_rank) {
     for (int warpgroup = 0; warpgroup < kConfig.math_warpgroups; ++warpgroup) {
       const int part = cluster_rank * kTurns + warpgroup / kSlices;
-      ptx::mbarrier_init(smem + kPlan.partials_full_barriers + warpgroup * 8, 1);
+      ptx::mbarrier_init(smem + kPlan.partials_full_barriers + warpgroup * 8,
+                         kAcrossCtas ? 1 : (kParts - 1) * kWarpgroupThreads);
       ptx::mbarrier_init(smem + kPlan.partials_empty_barriers + warpgroup * 8,
                          max_of(1, part < kOwners ? kOwners - 1 : kOwners));
     }
@@ -57,12 +60,13 @@ struct SplitReduction {
 
   /// `first` / `last`: of the tiles of this cluster; all its CTAs have equally many.
   FATHOM_DEVICE void run(const Sums& sums, const Tile& tile, bool first, bool last) {
-    if (part < kOwners && thread == 0)
+    if (kAcrossCtas && part < kOwners && thread == 0)
       ptx::mbarrier_arrive_expect_tx(full_of(part), (kParts - 1) * owned_groups() * kPushBytes);
     if (!first) waiter.wait(empty_of(part), phase ^ 1, sync::BarrierName::kPartialsEmpty, part);
 #pragma unroll
     for (int group = 0; group < kGroups; ++group)
       if (group / kSlots != part) push(sums, group);
+    if constexpr (!kAcrossCtas) tell_owners();
     if (part < kOwners) {
       waiter.wait(full_of(part), phase, sync::BarrierName::kPartialsFull, part);
 #pragma unroll
@@ -95,8 +99,20 @@ struct SplitReduction {
   FATHOM_DEVICE void push(const Sums& sums, int group) const {
     const int owner = group / kSlots;
     const float* v = sums.v + 4 * group;
-    ptx::store_async_v4(ptx::map_to_cta(partial(owner, part, group), owner / kTurns),
-                        {v[0], v[1], v[2], v[3]}, ptx::map_to_cta(full_of(owner), owner / kTurns));
+    const ptx::Float4 pushed = {v[0], v[1], v[2], v[3]};
+    const SmemAddr to = partial(owner, part, group);
+    if constexpr (kAcrossCtas)
+      ptx::store_async_v4(ptx::map_to_cta(to, owner / kTurns), pushed,
+                          ptx::map_to_cta(full_of(owner), owner / kTurns));
+    else
+      ptx::store_shared_v4(to, pushed);
+  }
+
+  /// This thread has pushed all that the other warpgroups of its CTA own.
+  FATHOM_DEVICE void tell_owners() const {
+#pragma unroll
+    for (int owner = 0; owner < kOwners; ++owner)
+      if (owner != part) ptx::mbarrier_arrive(full_of(owner));
   }
 
   FATHOM_DEVICE ptx::Float4 add_partials(const Sums& sums, int group) const {
@@ -116,8 +132,11 @@ struct SplitReduction {
     ptx::barrier_sync(
         static_cast<int>(sync::NamedBarrier::kWarpgroup0) + part % kTurns * kSlices + slice,
         kWarpgroupThreads);
-    if (thread < kParts && thread != part)
+    if (thread >= kParts || thread == part) return;
+    if constexpr (kAcrossCtas)
       ptx::mbarrier_arrive_cluster(ptx::map_to_cta(empty_of(thread), thread / kTurns));
+    else
+      ptx::mbarrier_arrive(empty_of(thread));
   }
 
   FATHOM_DEVICE void store(const ptx::Float4& v, const Tile& tile, int group) const {

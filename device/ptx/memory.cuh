@@ -59,6 +59,13 @@ FATHOM_DEVICE void store_shared_v2(SmemAddr to, float x, float y) {
   asm volatile("st.shared.v2.f32 [%0], {%1, %2};" ::"r"(to.value), "f"(x), "f"(y) : "memory");
 }
 
+/// st.shared.v4.f32
+FATHOM_DEVICE void store_shared_v4(SmemAddr to, Float4 v) {
+  asm volatile("st.shared.v4.f32 [%0], {%1, %2, %3, %4};" ::"r"(to.value), "f"(v.x), "f"(v.y),
+               "f"(v.z), "f"(v.w)
+               : "memory");
+}
+
 /// st.async.v4.f32 into any CTA of the cluster: completes 16 bytes on `barrier` of that CTA, which
 /// orders it there. Both addresses come from map_to_cta.
 FATHOM_DEVICE void store_async_v4(SmemAddr to, Float4 v, SmemAddr barrier) {

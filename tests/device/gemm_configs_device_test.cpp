@@ -67,7 +67,7 @@ TEST(SanitizerDevice, EveryConfig) {
   int configs = 0;
   for (const plan::GemmConfig& config : plan::gemm_configs()) {
     GpuProblem problem(Oracle::instance(),
-                       case_for(config, {130, 296, 600}, reference::DataKind::kRandom));
+                       case_for(config, {130, 296, 440}, reference::DataKind::kRandom));
     GemmOptions options = problem.options();
     options.config = plan::gemm_tag(config);
     options.max_sms = std::max(2, config.cluster_size());
