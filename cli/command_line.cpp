@@ -34,6 +34,7 @@ constexpr Verb kVerbs[] = {
     {"bench", "Measure the time of products; compare two measurements", add_bench},
     {"compile", "Compile GPU kernels ahead; needs no GPU", add_compile},
     {"cache", "The kernels that were compiled on this machine", add_cache},
+    {"balance", "Place experts and their replicas on GPUs by their load", add_balance},
 };
 
 constexpr char kFooter[] =

@@ -40,6 +40,7 @@ Action add_quantize(CLI::App& verb);
 Action add_run(CLI::App& verb);
 Action add_verify(CLI::App& verb);
 Action add_bench(CLI::App& verb);
+Action add_balance(CLI::App& verb);
 Action add_compile(CLI::App& verb);
 Action add_cache(CLI::App& verb);
 
