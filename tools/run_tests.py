@@ -214,7 +214,16 @@ def print_failure(result):
     print("".join(f"    {line}\n" for line in result.text.splitlines()), flush=True)
 
 
+def undo_ignored_signals():
+    """A runner that was started in the background, or under nohup, ignores signals, and its children would inherit that:
+    tests of interrupts would wait forever. A handler, unlike an ignored signal, is reset to the default in a child."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
 def main():
+    undo_ignored_signals()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--suites", type=pathlib.Path, action="append", help="tests/suites.toml when none is given")
     parser.add_argument("--skips", type=pathlib.Path, default=ROOT / "tests/expected_skips.txt")

@@ -1,6 +1,7 @@
 """run_tests.py adds up what the suites report, and cannot be talked into success."""
 
 import pathlib
+import signal
 import subprocess
 import sys
 import textwrap
@@ -25,7 +26,7 @@ def run(tmp_path):
     A status of "crash" ends the process before it has written its report.
     """
 
-    def run(suites, skips="", facts=(), extra=""):
+    def run(suites, skips="", facts=(), extra="", **options):
         text = extra
         for name, kind, cases, status in suites:
             report = f'<testsuites><testsuite>{"".join(CASES[case] for case in cases)}</testsuite></testsuites>'
@@ -45,7 +46,7 @@ def run(tmp_path):
         done = subprocess.run(
             [ROOT / "tools/run_tests.py", "--suites", tmp_path / "suites.toml", "--skips", tmp_path / "skips.txt",
              "--build", tmp_path / "build", "--setup", tmp_path / "setup"],
-            capture_output=True, text=True, check=False)
+            capture_output=True, text=True, check=False, **options)
         return done.returncode, done.stdout.splitlines(), done.stdout + done.stderr
 
     return run
@@ -160,3 +161,12 @@ def test_shards_are_added_up(run, tmp_path):
     status, lines, _ = run([], extra=extra)
     assert status == 0
     assert lines[-1] == "3 passed, 0 failed, 0 skipped"
+
+
+def test_signals_that_the_runner_ignores_reach_the_tests(run):
+    """As when it is started with & or under nohup."""
+    extra = f'[[suite]]\nname = "wait"\nkind = "command"\ntimeout_s = 5\ncommand = ["bash", "-c", "kill -$0 $$; exit 0", "%s"]\n'
+    for name in ("INT", "HUP"):
+        ignore = lambda: signal.signal(getattr(signal, f"SIG{name}"), signal.SIG_IGN)
+        status, _, text = run([], extra=extra % name, preexec_fn=ignore)
+        assert f"ended by SIG{name}" in text
