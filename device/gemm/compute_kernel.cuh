@@ -40,7 +40,7 @@ struct ComputeKernel {
 
     if (warp == kMathWarps && ptx::elect_one()) {
       prefetch_maps(params);
-      ring.init(full_arrivals(kConfig, params), kMathWarps * kConfig.cluster_size());
+      ring.init(full_arrivals<kConfig>(params), kMathWarps * kConfig.cluster_size());
       ptx::fence_mbarrier_init();
     }
     sync_all();  // the barriers exist, in the peer too
@@ -49,7 +49,7 @@ struct ComputeKernel {
       if constexpr (kConfig.moves_registers()) ptx::setmaxnreg_dec<kConfig.load_registers()>();
       const Loader<kConfig> loader{params, smem, ring, pair_rank};
       if (warp == kMathWarps && ptx::elect_one()) loader.run_tma();
-      if (warp == kMathWarps + 1 && gathers_scales(kConfig, params)) loader.run_gather();
+      if (warp == kMathWarps + 1 && gathers_scales<kConfig>(params)) loader.run_gather();
     } else {
       if constexpr (kConfig.moves_registers()) ptx::setmaxnreg_inc<kConfig.math_registers()>();
       Mainloop<kConfig> mainloop(smem, ring, warpgroup, warp % 4);

@@ -17,14 +17,18 @@
 
 namespace fathom::device::gemm {
 
-FATHOM_HD constexpr bool gathers_scales(const Config& c, const Params& p) {
-  return p.scales_of_a.by_tma == 0 || (c.scale_b == ScaleB::k1x128 && p.scales_of_b.by_tma == 0);
+template <Config kConfig>
+FATHOM_DEVICE bool gathers_scales(const Params& p) {
+  constexpr bool kPerRowB = kConfig.scale_b == ScaleB::k1x128;
+  return p.scales_of_a.by_tma == 0 || (kPerRowB && p.scales_of_b.by_tma == 0);
 }
 
 /// Arrivals that complete a full barrier, besides its bytes: the TMA thread's, its cp.async of
 /// block scales, 32 gathering lanes.
-FATHOM_HD constexpr int full_arrivals(const Config& c, const Params& p) {
-  return 1 + (c.scale_b == ScaleB::k128x128 ? 1 : 0) + (gathers_scales(c, p) ? 32 : 0);
+template <Config kConfig>
+FATHOM_DEVICE int full_arrivals(const Params& p) {
+  constexpr int kByTmaThread = kConfig.scale_b == ScaleB::k128x128 ? 2 : 1;
+  return kByTmaThread + (gathers_scales<kConfig>(p) ? 32 : 0);
 }
 
 template <Config kConfig>

@@ -33,7 +33,10 @@ struct TileWalk {
 
  private:
   FATHOM_DEVICE void locate() {
-    if (valid()) tile = dense_tile(kConfig, params.schedule, unit, pair_rank);
+    // A copy that folds: a template argument is an object in global memory to NVRTC, and reading
+    // its fields there stood before every tile's first load.
+    constexpr Config kFolded = kConfig;
+    if (valid()) tile = dense_tile(kFolded, params.schedule, unit, pair_rank);
   }
 };
 

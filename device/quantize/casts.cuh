@@ -15,7 +15,7 @@ FATHOM_DEVICE void cast_1x128(const Params& p, int cta) {
   constexpr int kAcross = kBlock / kVector;
   constexpr int kRowsPerPass = kThreads / kAcross;
   constexpr int kPasses = kConfig.tile_rows() / kRowsPerPass;
-  const TileOrigin origin = tile_origin(kConfig, cta, p.cols);
+  const TileOrigin origin = tile_origin<kConfig>(cta, p.cols);
   const int thread = ptx::thread_index();
   const int64_t col = origin.col + thread % kAcross * kVector;
   const int64_t first_row = origin.row + thread / kAcross;
@@ -50,7 +50,7 @@ FATHOM_DEVICE void cast_128x128(const Params& p, int cta, SmemAddr smem) {
   constexpr int kRowsPerPass = kThreads / kAcross;
   constexpr int kPasses = kBlock / kRowsPerPass;
   constexpr int kWarps = kThreads / 32;
-  const TileOrigin origin = tile_origin(kConfig, cta, p.cols);
+  const TileOrigin origin = tile_origin<kConfig>(cta, p.cols);
   const int thread = ptx::thread_index();
   const int64_t col = origin.col + thread % kAcross * kVector;
   const int64_t first_row = origin.row + thread / kAcross;
@@ -102,7 +102,7 @@ FATHOM_DEVICE void cast_1x128_transposed(const Params& p, int cta, SmemAddr smem
   static_assert(kThreads / kAcross * kDeep == kBlock);
   const SmemAddr maxima = smem;  // [warp][row of q]
   const SmemAddr bytes = smem + kWarps * kQRows * 4;
-  const TileOrigin origin = tile_origin(kConfig, cta, p.cols);
+  const TileOrigin origin = tile_origin<kConfig>(cta, p.cols);
   const int thread = ptx::thread_index();
   const int group = thread % kAcross;
   const int deep = thread / kAcross * kDeep;

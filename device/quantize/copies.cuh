@@ -13,7 +13,7 @@ namespace fathom::device::quantize {
 template <Config kConfig>
 FATHOM_DEVICE void dequantize(const Params& p, int cta) {
   constexpr int kRowsPerPass = kThreads / kBlock;
-  const TileOrigin origin = tile_origin(kConfig, cta, p.cols);
+  const TileOrigin origin = tile_origin<kConfig>(cta, p.cols);
   const int thread = ptx::thread_index();
   const int64_t col = origin.col + thread % kBlock;
   if (col >= p.cols) return;
@@ -39,7 +39,7 @@ template <Config kConfig>
 FATHOM_DEVICE void copy_scales(const Params& p, int cta, SmemAddr smem) {
   constexpr int kWarps = kThreads / 32;
   constexpr int kSide = kConfig.tile_rows();
-  const TileOrigin origin = tile_origin(kConfig, cta, p.cols);
+  const TileOrigin origin = tile_origin<kConfig>(cta, p.cols);
   const int lane = ptx::thread_index() % 32;
   const int warp = ptx::thread_index() / 32;
   const bool reads_down = p.from_row_stride < p.from_col_stride;

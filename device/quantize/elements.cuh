@@ -124,10 +124,13 @@ FATHOM_DEVICE int count_before(int64_t at, int64_t end) {
 struct TileOrigin {
   int64_t row, col;
 };
-FATHOM_DEVICE TileOrigin tile_origin(const Config& c, int cta, int64_t cols) {
-  const int tiles_across = static_cast<int>(ceil_div<int64_t>(cols, c.tile_cols()));
-  return {static_cast<int64_t>(cta / tiles_across) * c.tile_rows(),
-          static_cast<int64_t>(cta % tiles_across) * c.tile_cols()};
+template <Config kConfig>
+FATHOM_DEVICE TileOrigin tile_origin(int cta, int64_t cols) {
+  constexpr int kTileRows = kConfig.tile_rows();
+  constexpr int kTileCols = kConfig.tile_cols();
+  const int tiles_across = static_cast<int>(ceil_div<int64_t>(cols, kTileCols));
+  return {static_cast<int64_t>(cta / tiles_across) * kTileRows,
+          static_cast<int64_t>(cta % tiles_across) * kTileCols};
 }
 
 }  // namespace fathom::device::quantize
