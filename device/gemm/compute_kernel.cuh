@@ -15,9 +15,11 @@
 #include "gemm/loader.cuh"
 #include "gemm/mainloop.cuh"
 #include "gemm/params.hpp"
+#include "gemm/prefetch.cuh"
 #include "gemm/smem.hpp"
 #include "gemm/walk.cuh"
 #include "ptx/barrier.cuh"
+#include "ptx/grid.cuh"
 #include "ptx/memory.cuh"
 #include "ptx/thread.cuh"
 #include "sync/pipeline.cuh"
@@ -42,13 +44,19 @@ struct ComputeKernel {
       prefetch_maps(params);
       ring.init(full_arrivals<kConfig>(params), kMathWarps * kConfig.cluster_size());
       ptx::fence_mbarrier_init();
+      if (params.weights_constant != 0)
+        prefetch_weights<kConfig>(params, {0, params.k_blocks}, pair_rank);
     }
     sync_all();  // the barriers exist, in the peer too
+    ptx::wait_for_previous_grid();
 
     if (warpgroup == kConfig.math_warpgroups) {
       if constexpr (kConfig.moves_registers()) ptx::setmaxnreg_dec<kConfig.load_registers()>();
       const Loader<kConfig> loader{params, smem, ring, pair_rank};
-      if (warp == kMathWarps && ptx::elect_one()) loader.run_tma();
+      if (warp == kMathWarps && ptx::elect_one()) {
+        loader.run_tma();
+        ptx::launch_next_grid();
+      }
       if (warp == kMathWarps + 1 && gathers_scales<kConfig>(params)) loader.run_gather();
     } else {
       if constexpr (kConfig.moves_registers()) ptx::setmaxnreg_inc<kConfig.math_registers()>();

@@ -38,6 +38,9 @@ struct Params {
   int32_t d_tma_cols = 0;  ///< columns of D that TMA stores, see tma_cols
   int32_t k_blocks = 0;    ///< ceil(k / 128), at least 1
   int32_t accumulate = 0;  ///< nonzero: D += (output kFp32 only)
+  /// Nonzero: no earlier kernel of the stream writes B, so that its first boxes are brought into L2
+  /// before the wait for that kernel (programmatic dependent launch).
+  int32_t weights_constant = 0;
   /// kStream: rows of A in one box, min(block_m, m rounded up to 8); the rest of the tile is never
   /// written nor stored.
   int32_t a_box_rows = 0;
@@ -213,7 +216,7 @@ inline bool aligned_16(const void* pointer) {
 /// `band_tiles`: tiles along m that are walked together (Schedule::band_m); 8 is within 1 % of the
 /// best everywhere measured.
 inline Params make_params(const Config& c, const Sizes& s, const Pointers& p, bool accumulate,
-                          int band_tiles = 8) {
+                          int band_tiles = 8, bool weights_constant = false) {
   Params params{};
   params.scales_of_a = {
       p.scale_a, s.scale_a_stride, s.scale_a_k_stride, static_cast<int32_t>(s.m),
@@ -230,6 +233,7 @@ inline Params make_params(const Config& c, const Sizes& s, const Pointers& p, bo
   params.d_tma_cols = tma_cols(c, s.n);
   params.k_blocks = static_cast<int32_t>(s.k_blocks());
   params.accumulate = accumulate ? 1 : 0;
+  params.weights_constant = weights_constant ? 1 : 0;
   params.a_box_rows = a_box_rows(c, s.m);
   // Weights read by one cluster only, or by few: first to go, so that dirty lines and tokens stay
   // (3 to 8 % at m <= 128).

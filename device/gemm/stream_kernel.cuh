@@ -11,12 +11,14 @@
 #include "gemm/config.hpp"
 #include "gemm/epilogue.cuh"
 #include "gemm/params.hpp"
+#include "gemm/prefetch.cuh"
 #include "gemm/smem.hpp"
 #include "gemm/split_reduction.cuh"
 #include "gemm/stream_loader.cuh"
 #include "gemm/stream_mainloop.cuh"
 #include "gemm/walk.cuh"
 #include "ptx/barrier.cuh"
+#include "ptx/grid.cuh"
 #include "ptx/memory.cuh"
 #include "ptx/thread.cuh"
 #include "sync/pipeline.cuh"
@@ -39,13 +41,20 @@ struct StreamKernel {
     const Ring ring{smem + kPlan.full_barriers, smem + kPlan.empty_barriers, {params.wait_report}};
     const ScaleTables<kConfig> tables{smem, {params.wait_report}};
 
-    if (warp == kMathWarps && ptx::elect_one()) init_barriers(ring, tables, rank);
+    if (warp == kMathWarps && ptx::elect_one()) {
+      init_barriers(ring, tables, rank);
+      if (params.weights_constant != 0) prefetch_weights<kConfig>(params, range, 0);
+    }
     ptx::warp_sync();
     start_together();
+    ptx::wait_for_previous_grid();
     if (warp >= kMathWarps) {
       if constexpr (kConfig.moves_registers()) ptx::setmaxnreg_dec<kConfig.load_registers()>();
       if (warp == kMathWarps) {
-        if (ptx::elect_one()) stream_operands<kConfig>(params, smem, ring, range);
+        if (ptx::elect_one()) {
+          stream_operands<kConfig>(params, smem, ring, range);
+          ptx::launch_next_grid();
+        }
       } else if (warp == kMathWarps + 1) {
         StreamScales<kConfig>{params, tables, range}.run();
       }

@@ -13,6 +13,15 @@ FATHOM_DEVICE void prefetch_tensormap(const TensorMap& map) {
   asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory");
 }
 
+/// cp.async.bulk.prefetch.tensor.2d: one box into L2, where a later load finds it.
+FATHOM_DEVICE void tma_prefetch_2d(const TensorMap& map, int x, int y, uint64_t policy) {
+  asm volatile(
+      "cp.async.bulk.prefetch.tensor.2d.L2.global.tile.L2::cache_hint [%0, {%1, %2}], %3;" ::"l"(
+          &map),
+      "r"(x), "r"(y), "l"(policy)
+      : "memory");
+}
+
 /// cp.async.bulk.tensor.2d load of one box; its bytes complete on `barrier`. `policy` is a
 /// createpolicy word.
 FATHOM_DEVICE void tma_load_2d(SmemAddr to, const TensorMap& map, int x, int y, SmemAddr barrier,

@@ -4,6 +4,7 @@
 // Memory-bound: each element is read once and written once, a CTA per tile, no loop over tiles.
 #pragma once
 
+#include "ptx/grid.cuh"
 #include "quantize/casts.cuh"
 #include "quantize/copies.cuh"
 
@@ -16,6 +17,8 @@ struct Kernel {
   FATHOM_DEVICE static void run(const Params& params, unsigned char* dynamic_smem) {
     const SmemAddr smem = ptx::smem_address(dynamic_smem);
     const int cta = ptx::cta_index();
+    ptx::wait_for_previous_grid();
+    ptx::launch_next_grid();
     if constexpr (kConfig.operation == Operation::kCast1x128)
       cast_1x128<kConfig>(params, cta);
     else if constexpr (kConfig.operation == Operation::kCast128x128)

@@ -102,8 +102,10 @@ kernel::Params bind_params(const cuda::Driver& driver, const GemmCall& call,
   const kernel::Pointers pointers{static_cast<const float*>(operands.scale_a.data),
                                   static_cast<const float*>(operands.scale_b.data),
                                   operands.d.data};
-  kernel::Params params =
-      kernel::make_params(plan.config, sizes, pointers, call.problem.accumulate, plan.band_tiles);
+  // Without the programmatic launch there is nothing to be ahead of.
+  const bool weights_early = call.options.programmatic_launch && call.options.weights_constant;
+  kernel::Params params = kernel::make_params(plan.config, sizes, pointers, call.problem.accumulate,
+                                              plan.band_tiles, weights_early);
   const kernel::TensorMapSpecs maps = kernel::describe_tensor_maps(plan.config, sizes);
   encode(driver, "a", maps.a, operands.a.data, params.a);
   encode(driver, "b", maps.b, operands.b.data, params.b);

@@ -54,6 +54,22 @@ void expect_clean(const jit::CompileOutput& output, int most_registers) {
   }
 }
 
+/// Programmatic dependent launch: every thread waits for the kernel before, ahead of all that reads
+/// or writes global memory; the one exception is the prefetch of constant weights into L2.
+void expect_dependent_launch(const std::string& ptx) {
+  const std::size_t wait = ptx.find("griddepcontrol.wait;");
+  ASSERT_NE(wait, std::string::npos);
+  EXPECT_EQ(ptx.find("griddepcontrol.wait;", wait + 1), std::string::npos) << "one is enough";
+  EXPECT_NE(ptx.find("griddepcontrol.launch_dependents;", wait), std::string::npos);
+  for (const char* access :
+       {"cp.async.bulk.tensor.2d.shared::cluster", "cp.async.bulk.tensor.2d.global",
+        "cp.reduce.async.bulk", "cp.async.ca", "ld.global", "st.global"}) {
+    EXPECT_GT(ptx.find(access), wait) << access << " stands before the wait";
+  }
+  // A field of the config that does not fold is read from global memory, ahead of the first load.
+  EXPECT_THAT(ptx, Not(ContainsRegex("ld\\.global[.a-z0-9]*[ \t]+%[a-z0-9]+, \\[[A-Za-z_]")));
+}
+
 class ClosedSet : public ::testing::TestWithParam<std::string> {
  protected:
   GemmConfig config() const { return *find_gemm_config(GetParam()); }
@@ -72,6 +88,7 @@ TEST_P(ClosedSet, HoldsTheInstructionsItIsMadeOf) {
   ASSERT_TRUE(output.ok) << output.log;
   const std::string& ptx = output.image;
   EXPECT_THAT(ptx, HasSubstr(".entry " + gemm_kernel_name(config())));
+  expect_dependent_launch(ptx);
   EXPECT_THAT(
       ptx, ContainsRegex("wgmma\\.mma_async\\.sync\\.aligned\\.m64n[0-9]+k32\\.f32\\.e4m3\\.e4m3"));
   EXPECT_THAT(ptx, ContainsRegex("cp\\.async\\.bulk\\.tensor\\.[0-9]d\\.shared::cluster\\.global"));
@@ -107,6 +124,16 @@ TEST(CastKernels, CompileCleanWithBoth) {
           compile(nvrtc_of(cuda_major), quantize_kernel_name(config), quantize_source(config)),
           kMostRegisters);
     }
+  }
+}
+
+TEST(CastKernels, WaitForThePreviousKernel) {
+  for (const QuantizeConfig& config : quantize_configs()) {
+    SCOPED_TRACE(quantize_tag(config));
+    const jit::CompileOutput output =
+        compile(nvrtc_of(13), quantize_kernel_name(config), quantize_source(config), "compute_90a");
+    ASSERT_TRUE(output.ok) << output.log;
+    expect_dependent_launch(output.image);
   }
 }
 

@@ -1,0 +1,28 @@
+// What a CTA may do before the kernel ahead of it has ended: bring constant weights into L2. Device
+// layer of the gemm family; must not include another family.
+#pragma once
+
+#include "gemm/config.hpp"
+#include "gemm/params.hpp"
+#include "gemm/schedule.hpp"
+#include "gemm/walk.cuh"
+#include "ptx/tma.cuh"
+
+namespace fathom::device::gemm {
+
+/// One thread. The boxes of B that the CTA's first lap of the ring will load. L2 rather than shared
+/// memory: the ring, its barriers and the order of loads stay as they are, and the loads that
+/// follow cost L2's latency instead of memory's.
+template <Config kConfig>
+FATHOM_DEVICE void prefetch_weights(const Params& params, KRange range, int pair_rank) {
+  const TileWalk<kConfig> walk(params, pair_rank);
+  if (!walk.valid()) return;
+  constexpr int kBoxRows = kConfig.block_n / kConfig.cluster_m;
+  const int row = walk.tile.col + (kConfig.cluster_m > 1 ? pair_rank * kBoxRows : 0);
+  const int end = min_of(range.end, range.begin + kConfig.num_stages);
+#pragma unroll 1
+  for (int k_block = range.begin; k_block < end; ++k_block)
+    ptx::tma_prefetch_2d(params.b, k_block * kBlockK, row, params.b_policy);
+}
+
+}  // namespace fathom::device::gemm
