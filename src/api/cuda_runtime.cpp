@@ -59,8 +59,9 @@ CudaRuntime& cuda_runtime(const Context& context) {
 cuda::Function load_kernel(const Context& context, const cuda::Device& device,
                            const std::string& name, const std::string& source, int shared_bytes) {
   CudaRuntime& runtime = cuda_runtime(context);
+  // By content: another context may compile the same name with other options.
+  const std::shared_ptr<const jit::Kernel> kernel = runtime.builder.build(name, source);
   const auto image = [&] {
-    const std::shared_ptr<const jit::Kernel> kernel = runtime.builder.build(name, source);
     context.impl().log(
         LogLevel::kInfo,
         fmt::format("{} {} in {:.0f} ms: {} bytes, {} registers, {} bytes spilled", name,
@@ -69,7 +70,8 @@ cuda::Function load_kernel(const Context& context, const cuda::Device& device,
                     kernel->use.spill_bytes));
     return kernel->image;
   };
-  return runtime.driver.library(name, image).function(device, name, shared_bytes);
+  return runtime.driver.library(fmt::format("{} ({})", name, kernel->key), image)
+      .function(device, name, shared_bytes);
 }
 
 }  // namespace fathom::api

@@ -9,6 +9,7 @@
 
 #include <fathom/error.hpp>
 
+#include "cuda/device.hpp"
 #include "support/recording_cuda.hpp"
 
 namespace fathom::cuda {
@@ -56,6 +57,7 @@ TEST(CudaTensorMapTest, EachRuleHasItsReason) {
 TEST(CudaTensorMapTest, DriverGetsEveryField) {
   RecordingCuda gpu;
   const Driver& driver = Driver::load(gpu.path());
+  const ContextGuard current(driver.device(0));
   abi::TensorMap encoded;
   encode_tensor_map(driver, good(), &encoded);
   RecordingCudaTensorMap map;
@@ -76,6 +78,7 @@ TEST(CudaTensorMapTest, DriverGetsEveryField) {
 TEST(CudaTensorMapTest, RefusalsPrintEveryArgument) {
   RecordingCuda gpu;
   const Driver& driver = Driver::load(gpu.path());
+  const ContextGuard current(driver.device(0));
   gpu.fail("cuTensorMapEncodeTiled", 1, abi::kErrorInvalidValue);
   abi::TensorMap encoded;
   try {
@@ -99,6 +102,20 @@ TEST(CudaTensorMapTest, RefusalsPrintEveryArgument) {
     EXPECT_THAT(error.what(), HasSubstr("describing a to the bulk copy engine"));
   }
   EXPECT_EQ(gpu.count("cuTensorMapEncodeTiled"), 1) << "a broken rule never reaches the driver";
+}
+
+// As the driver answers on an H200.
+TEST(CudaTensorMapTest, EncodingNeedsACurrentContext) {
+  RecordingCuda gpu;
+  const Driver& driver = Driver::load(gpu.path());
+  driver.device(0);
+  abi::TensorMap encoded;
+  try {
+    encode_tensor_map(driver, good(), &encoded);
+    FAIL() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("CUDA_ERROR_INVALID_CONTEXT (201)"));
+  }
 }
 
 }  // namespace

@@ -275,6 +275,27 @@ TEST_F(GemmCudaTest, SecondPlanLoadsNothing) {
   EXPECT_EQ(gpu_.count("cuMemAlloc"), 5) << "the operands of this test";
 }
 
+TEST_F(GemmCudaTest, ContextsWithOtherOptionsShareNoKernel) {
+  const testing::ScratchDirectory directory;
+  const ContextOptions options{.cache_dir = directory.file("cache"),
+                               .libcuda = gpu_.path(),
+                               .compiler = "none",
+                               .line_info = true};
+  Operands o = make(128, 7168, 2048);
+  const GemmPlan plan = plan_gemm(context(), o.views);
+  const plan::GemmConfig config = plan::find_gemm_config(plan.config()).value();
+  const Context with_lines(options);
+  jit::Builder(api::builder_options(with_lines, 13), embedded::device_sources(),
+               std::make_shared<testing::FakeCompiler>())
+      .build(plan::gemm_kernel_name(config), plan::gemm_source(config));
+  EXPECT_EQ(gpu_.count("cuLibraryLoadData"), 1);
+  plan_gemm(with_lines, o.views);
+  EXPECT_EQ(gpu_.count("cuLibraryLoadData"), 2);
+  plan_gemm(with_lines, o.views);
+  plan_gemm(context(), o.views);
+  EXPECT_EQ(gpu_.count("cuLibraryLoadData"), 2);
+}
+
 TEST_F(GemmCudaTest, CanImplementLoadsNothing) {
   Operands o = make(128, 7168, 2048);
   EXPECT_EQ(can_implement(context(), o.views), std::nullopt);
@@ -334,6 +355,36 @@ TEST_F(GemmCudaTest, ProgrammaticLaunchIsPerCall) {
   plan_gemm(context(), o.views).launch();
   EXPECT_EQ(gpu_.launches().at(0).programmatic, 1);
   EXPECT_EQ(gpu_.launches().at(1).programmatic, 0);
+}
+
+TEST_F(GemmCudaTest, ConstantWeightsCountWithAProgrammaticLaunch) {
+  Operands o = make(64, 2112, 7168);
+  const auto weights_constant = [&](const GemmOptions& options) {
+    gpu_.clear_record();
+    plan_gemm(context(), o.views, options).launch();
+    device::gemm::Params params;
+    std::memcpy(&params, gpu_.launches().at(0).params, sizeof(params));
+    return params.weights_constant;
+  };
+  EXPECT_EQ(weights_constant({}), 0);
+  EXPECT_EQ(weights_constant({.programmatic_launch = true}), 0);
+  EXPECT_EQ(weights_constant({.weights_constant = true}), 0) << "there is nothing to be ahead of";
+  EXPECT_EQ(weights_constant({.programmatic_launch = true, .weights_constant = true}), 1);
+}
+
+// The driver encodes tensor maps and loads functions only where a context is current, and a thread
+// that calls us need not have one.
+TEST_F(GemmCudaTest, BindsAndLaunchesOnAThreadWithoutAContext) {
+  Operands o = make(64, 2112, 7168);
+  std::thread([&] {
+    cuda::abi::Context current = nullptr;
+    device().driver().api().ctx_get_current(&current);
+    EXPECT_EQ(current, nullptr);
+    EXPECT_NO_THROW(plan_gemm(context(), o.views).launch());
+    device().driver().api().ctx_get_current(&current);
+    EXPECT_EQ(current, nullptr);
+  }).join();
+  EXPECT_EQ(gpu_.launches().size(), 1u);
 }
 
 TEST_F(GemmCudaTest, DeviceComesFromTheTensors) {

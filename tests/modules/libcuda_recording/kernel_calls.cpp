@@ -213,30 +213,30 @@ RECORDING_CUDA_EXPORT abi::Result cuTensorMapEncodeTiled(
   std::string arguments =
       fmt::format("type={} rank={} base={} swizzle={} promotion={}", static_cast<int>(type), rank,
                   base, static_cast<int>(swizzle), static_cast<int>(promotion));
-  return record_call("cuTensorMapEncodeTiled", arguments,
-                     [&](State&, std::string& text) -> abi::Result {
-                       if (rank < 1 || rank > 5 || reinterpret_cast<std::uintptr_t>(out) % 64 != 0)
-                         return abi::kErrorInvalidValue;
-                       RecordingCudaTensorMap map{};
-                       map.base = reinterpret_cast<std::uint64_t>(base);
-                       map.rank = static_cast<std::uint8_t>(rank);
-                       map.type = static_cast<std::uint8_t>(type);
-                       map.interleave = static_cast<std::uint8_t>(interleave);
-                       map.swizzle = static_cast<std::uint8_t>(swizzle);
-                       map.promotion = static_cast<std::uint8_t>(promotion);
-                       map.fill = static_cast<std::uint8_t>(fill);
-                       for (std::uint32_t i = 0; i < rank; ++i) {
-                         map.dims[i] = dims[i];
-                         map.box[i] = static_cast<std::uint16_t>(box[i]);
-                         map.element_strides[i] = static_cast<std::uint8_t>(element_strides[i]);
-                         if (i > 0) map.strides[i - 1] = strides[i - 1];
-                         text += fmt::format(" dim{}={}/{}", i, dims[i], box[i]);
-                         if (i > 0) text += fmt::format("@{}", strides[i - 1]);
-                       }
-                       if (!encodable(map, box)) return abi::kErrorInvalidValue;
-                       std::memcpy(out, &map, sizeof(map));
-                       return abi::kSuccess;
-                     });
+  return record_context_call(
+      "cuTensorMapEncodeTiled", arguments, [&](State&, std::string& text) -> abi::Result {
+        if (rank < 1 || rank > 5 || reinterpret_cast<std::uintptr_t>(out) % 64 != 0)
+          return abi::kErrorInvalidValue;
+        RecordingCudaTensorMap map{};
+        map.base = reinterpret_cast<std::uint64_t>(base);
+        map.rank = static_cast<std::uint8_t>(rank);
+        map.type = static_cast<std::uint8_t>(type);
+        map.interleave = static_cast<std::uint8_t>(interleave);
+        map.swizzle = static_cast<std::uint8_t>(swizzle);
+        map.promotion = static_cast<std::uint8_t>(promotion);
+        map.fill = static_cast<std::uint8_t>(fill);
+        for (std::uint32_t i = 0; i < rank; ++i) {
+          map.dims[i] = dims[i];
+          map.box[i] = static_cast<std::uint16_t>(box[i]);
+          map.element_strides[i] = static_cast<std::uint8_t>(element_strides[i]);
+          if (i > 0) map.strides[i - 1] = strides[i - 1];
+          text += fmt::format(" dim{}={}/{}", i, dims[i], box[i]);
+          if (i > 0) text += fmt::format("@{}", strides[i - 1]);
+        }
+        if (!encodable(map, box)) return abi::kErrorInvalidValue;
+        std::memcpy(out, &map, sizeof(map));
+        return abi::kSuccess;
+      });
 }
 
 RECORDING_CUDA_EXPORT abi::Result cuLaunchKernelEx(const abi::LaunchConfig* config,
