@@ -25,12 +25,12 @@ struct BenchFlags {
   std::optional<std::int64_t> groups_random;
   std::int64_t iterations = 0;
   bool no_loops = false;
-  std::string output;
+  std::optional<std::string> output;
   GpuBenchFlags gpu;
 
   CLI::App* compare = nullptr;
   std::string before, after;
-  double most_slower = 0;
+  std::optional<double> most_slower;
 };
 
 struct Shape {
@@ -127,8 +127,8 @@ Report bench_gpu(const BenchFlags& flags, const CommonFlags& common, const Conte
     for (const Shape& shape : shapes_of(flags))
       request.shapes.push_back({shape.m, shape.n, shape.k});
   }
-  request.iterations = static_cast<int>(std::clamp<std::int64_t>(flags.iterations, 0, 10'000));
-  request.output = flags.output;
+  request.iterations = static_cast<int>(std::min<std::int64_t>(flags.iterations, 10'000));
+  request.output = flags.output.value_or("");
   GpuBenchFlags gpu = flags.gpu;
   gpu.batch_invariant = flags.problem.batch_invariant;
   if (gpu.configs.empty() && !flags.problem.config.empty()) gpu.configs = {flags.problem.config};
@@ -136,6 +136,12 @@ Report bench_gpu(const BenchFlags& flags, const CommonFlags& common, const Conte
 }
 
 Report bench(const BenchFlags& flags, const CommonFlags& common) {
+  if (flags.iterations < 0) {
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("bench: --iterations is {}; it must be 0 (as many as fit a second) or more",
+                    flags.iterations));
+  }
   const Context context = make_context();
   const Backend backend = chosen_backend(common, context);
   if (backend == Backend::kCuda) return bench_gpu(flags, common, context);
@@ -146,13 +152,13 @@ Report bench(const BenchFlags& flags, const CommonFlags& common) {
   CpuBenchOptions options;
   options.backend = backend;
   options.config = flags.problem.config;
-  options.iterations = std::max<std::int64_t>(0, flags.iterations);
+  options.iterations = flags.iterations;
   options.loops = !flags.no_loops;
   const std::vector<Shape> shapes = shapes_of(flags);
   std::vector<reference::ProblemSpec> specs;
   for (const Shape& shape : shapes) specs.push_back(spec_of(flags, shape, common));
   std::optional<OutputFile> output;
-  if (!flags.output.empty()) output.emplace(flags.output);
+  if (flags.output) output.emplace(*flags.output);
 
   Json json = new_object();
   json["version"] = version();
@@ -203,19 +209,24 @@ Action add_bench(CLI::App& verb) {
   add_problem_flags(verb, flags->problem);
   verb.add_option("--m", flags->m, "Rows of a and d: a number or a list")
       ->type_name("M,...")
+      ->check(check_int64)
       ->delimiter(',');
   verb.add_option("--n", flags->n, "Columns of d: a number or a list")
       ->type_name("N,...")
+      ->check(check_int64)
       ->delimiter(',');
   verb.add_option("--k", flags->k, "Columns of a and b: a number or a list")
       ->type_name("K,...")
+      ->check(check_int64)
       ->delimiter(',');
   verb.add_option("--groups-random", flags->groups_random,
                   "Deal --m rows to so many groups by the seed")
-      ->type_name("G");
+      ->type_name("G")
+      ->check(check_int64);
   verb.add_option("--iterations", flags->iterations,
                   "Timed calls of each shape; 0 = as many as fit a second, from 3 to 1000")
       ->type_name("COUNT")
+      ->check(check_int64)
       ->capture_default_str();
   verb.add_flag("--no-loops", flags->no_loops, "Do not time the reference's plain loops beside it");
   verb.add_option("-o,--output", flags->output, "Write the JSON to this file as well")

@@ -62,7 +62,13 @@ Json only_in(const Entries& here, const Entries& there) {
 }  // namespace
 
 Report compare_benches(const std::string& before_path, const std::string& after_path,
-                       double most_slower) {
+                       std::optional<double> most_slower) {
+  if (most_slower && !(*most_slower > 0)) {
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("bench compare: --most-slower is {}; it must be above 0, for example 1.05",
+                    *most_slower));
+  }
   const Entries before = read_bench(before_path), after = read_bench(after_path);
   Json json = new_object();
   json["before"] = before_path;
@@ -75,7 +81,7 @@ Report compare_benches(const std::string& before_path, const std::string& after_
     const auto it = after.find(name);
     if (it == after.end()) continue;
     const double speedup = old_entry.median_us / it->second.median_us;
-    const bool slower = most_slower > 0 && it->second.median_us > most_slower * old_entry.median_us;
+    const bool slower = most_slower && it->second.median_us > *most_slower * old_entry.median_us;
     passed = passed && !slower;
     log_sum += std::log(speedup);
     json["results"].push_back(Json{{"problem", name},
@@ -89,6 +95,7 @@ Report compare_benches(const std::string& before_path, const std::string& after_
                         it->second.median_us, speedup, slower ? "  SLOWER" : "");
   }
   const std::size_t matched = json["results"].size();
+  if (most_slower && matched == 0) passed = false;
   json["only_before"] = only_in(before, after);
   json["only_after"] = only_in(after, before);
   json["geomean_speedup"] =

@@ -2,14 +2,16 @@
 // headers.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "verb.hpp"
 
 namespace fathom::cli {
 
-/// Matches the results of two files by their problem. With `most_slower` > 0 the report fails when
-/// a median of `after` is larger than that share of `before`'s.
-Report compare_benches(const std::string& before, const std::string& after, double most_slower);
+/// Matches the results of two files by their problem. With `most_slower` the report fails when a
+/// median of `after` is larger than that share of `before`'s, or when no problem is in both.
+Report compare_benches(const std::string& before, const std::string& after,
+                       std::optional<double> most_slower);
 
 }  // namespace fathom::cli

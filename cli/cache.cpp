@@ -137,6 +137,8 @@ Action add_cache(CLI::App& verb) {
   for (const Command& command : kCommands) {
     CLI::App* sub = verb.add_subcommand(command.name, command.description);
     sub->fallthrough();
+    sub->footer(
+        fmt::format("Examples:\n  fathom cache {0}\n  fathom cache {0} --json\n", command.name));
     commands.emplace_back(sub, &command);
   }
   verb.footer("Examples:\n  fathom cache path\n  fathom cache verify --json\n");

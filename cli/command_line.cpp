@@ -1,6 +1,7 @@
 // Verbs, common flags, the two forms of output, and errors. Command-line layer.
 #include "command_line.hpp"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -54,10 +55,7 @@ void add_common_flags(CLI::App& app, CommonFlags& flags) {
       ->group("Common");
   app.add_option("--seed", flags.seed, "Seed of all made-up data")
       ->type_name("N")
-      // CLI11 would wrap a negative number around.
-      ->check([](const std::string& given) {
-        return given.starts_with('-') ? "the seed must be 0 or more" : "";
-      })
+      ->check(check_uint64)
       ->capture_default_str()
       ->group("Common");
 }
@@ -102,6 +100,21 @@ Report help_report(const CLI::App& app) {
   return make_report(object, text);
 }
 
+/// What CLI11 says, except that it takes a word that is no verb for a verb that is missing.
+std::string usage_error(const CLI::App& app, const CLI::ParseError& error) {
+  std::string path = "fathom", message = error.what();
+  const CLI::App* last = &app;
+  while (!last->get_subcommands().empty()) {
+    last = last->get_subcommands().front();
+    path += " " + last->get_name();
+  }
+  const std::vector<std::string> words = app.remaining(true);
+  if (last->get_require_subcommand_min() > 0 && !words.empty()) {
+    message = fmt::format("\"{}\" is no verb or flag", words.front());
+  }
+  return fmt::format("{}; see \"{} --help\"", message, path);
+}
+
 Report parse_and_run(int argc, char** argv, CommonFlags& flags) {
   CLI::App app("FP8 matrix multiplication with fine-grained scaling", "fathom");
   app.formatter(std::make_shared<HelpFormatter>());
@@ -123,10 +136,7 @@ Report parse_and_run(int argc, char** argv, CommonFlags& flags) {
     return help_report(app);
   } catch (const CLI::ParseError& error) {
     if (version_asked) return version_report();
-    std::string verb;
-    if (!app.get_subcommands().empty()) verb = " " + app.get_subcommands().front()->get_name();
-    throw Error(ErrorCode::kInvalidArgument,
-                std::string(error.what()) + "; see \"fathom" + verb + " --help\"");
+    throw Error(ErrorCode::kInvalidArgument, usage_error(app, error));
   }
   if (version_asked) return version_report();
   for (const auto& [sub, action] : actions) {
@@ -147,9 +157,11 @@ int run_command(int argc, char** argv) {
   }
   handle_interrupts(json);
   try {
-    return print_report(parse_and_run(argc, argv, flags), json);
+    const Report report = parse_and_run(argc, argv, flags);
+    return print_report(report, json || flags.json);
   } catch (const Error& error) {
-    return print_error(json, to_string(error.code()), error.what(), exit_code(error.code()));
+    return print_error(json || flags.json, to_string(error.code()), error.what(),
+                       exit_code(error.code()));
   } catch (const std::bad_alloc&) {
     return print_error(
         json, "out_of_memory",

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <fathom/gemm.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,8 +17,9 @@ namespace fathom::cli {
 struct GroupsFile {
   Groups::Form form = Groups::Form::kNone;
   std::vector<std::int64_t> index;
-  std::int64_t alignment = 128;  ///< row_group and group_end
-  std::int64_t max_m = 0;        ///< rows
+  std::optional<std::int64_t>
+      alignment;           ///< row_group and group_end; left out: the caller's default
+  std::int64_t max_m = 0;  ///< rows
 };
 
 /// Checks the form of the text, not the rules of the metadata (ascending, in range): those are the

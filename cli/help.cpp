@@ -5,6 +5,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <limits>
 
 namespace fathom::cli {
 namespace {
@@ -30,7 +33,27 @@ std::string option_text(const CLI::Option* option) {
   return fmt::format("{}\n      {}\n", text, option->get_description());
 }
 
+template <typename T>
+std::string check_whole_number(const std::string& given) {
+  T value = 0;
+  const char* end = given.data() + given.size();
+  const auto [stop, error] = std::from_chars(given.data(), end, value);
+  // The text of a number that is written without leading zeros is the number's own.
+  if (error == std::errc() && stop == end && fmt::to_string(value) == given) return "";
+  return fmt::format(
+      "\"{}\" is no whole number from {} to {}; write it in decimal, without leading zeros", given,
+      std::numeric_limits<T>::min(), std::numeric_limits<T>::max());
+}
+
 }  // namespace
+
+std::string check_int64(const std::string& given) {
+  return check_whole_number<std::int64_t>(given);
+}
+
+std::string check_uint64(const std::string& given) {
+  return check_whole_number<std::uint64_t>(given);
+}
 
 std::string HelpFormatter::make_help(const CLI::App* app, std::string name,
                                      CLI::AppFormatMode) const {

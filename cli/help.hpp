@@ -17,4 +17,9 @@ class HelpFormatter : public CLI::FormatterBase {
 CLI::Option* add_choice(CLI::App& verb, const std::string& name, std::string& value,
                         std::vector<std::string> words, const std::string& description);
 
+/// A check for options that take a whole number: CLI11 alone takes 010 for 8 and 2^64 for 2^64 - 1.
+/// Returns what is wrong, "" if nothing is.
+std::string check_int64(const std::string& given);
+std::string check_uint64(const std::string& given);
+
 }  // namespace fathom::cli

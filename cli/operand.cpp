@@ -92,7 +92,7 @@ void OperandSource::check_scale_shape() const {
     return;
   }
   fail(
-      fmt::format("the scales of {} are {} {}; they need to be F32 {} (one per row and 128 of k) "
+      fmt::format("{}; its scales are {} {} and need to be F32 {} (one per row and 128 of k) "
                   "or {} (one per "
                   "128x128 block)",
                   described(), scale_entry_->dtype, shape_text(scale_entry_->shape),

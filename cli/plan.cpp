@@ -138,18 +138,22 @@ std::string device_of(const PlanFlags& flags) {
 Action add_plan(CLI::App& verb) {
   auto flags = std::make_shared<PlanFlags>();
   add_problem_flags(verb, flags->problem);
-  verb.add_option("--m", flags->m, "Rows of a and d (masked: of each group)")->type_name("M");
-  verb.add_option("--n", flags->n, "Columns of d")->type_name("N");
-  verb.add_option("--k", flags->k, "Columns of a and b")->type_name("K");
+  verb.add_option("--m", flags->m, "Rows of a and d (masked: of each group)")
+      ->type_name("M")
+      ->check(check_int64);
+  verb.add_option("--n", flags->n, "Columns of d")->type_name("N")->check(check_int64);
+  verb.add_option("--k", flags->k, "Columns of a and b")->type_name("K")->check(check_int64);
   verb.add_option("--num-groups", flags->num_groups, "Groups of a layout other than dense")
       ->type_name("G")
+      ->check(check_int64)
       ->capture_default_str();
   std::vector<std::string> devices = {"here"};
   for (const plan::DeviceSpec& device : plan::known_devices()) devices.push_back(device.name);
   add_choice(verb, "--device", flags->device, devices,
              "The GPU to plan for; here: what this machine would run");
   verb.add_option("--sms", flags->sms, "SMs that the call may use, 1 or more; left out: all")
-      ->type_name("S");
+      ->type_name("S")
+      ->check(check_int64);
   verb.footer(
       "The same flags give the same text every time. A device need not be in this machine.\n"
       "Examples:\n"

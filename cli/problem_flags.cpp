@@ -39,8 +39,10 @@ void add_problem_flags(CLI::App& verb, ProblemFlags& flags) {
   add_choice(verb, "--layout", flags.layout,
              {"dense", "offsets", "row_group", "group_end", "masked"}, "How rows belong to groups");
   verb.add_option("--alignment", flags.alignment,
-                  "row_group, group_end: rows in an aligned block: 16, 32, 64, 128 or 256")
+                  "row_group, group_end: rows in an aligned block: 16, 32, 64, 128 or 256; a "
+                  "groups file's own comes first")
       ->type_name("ROWS")
+      ->check(check_int64)
       ->capture_default_str();
   verb.add_flag("--accumulate", flags.accumulate, "d += instead of d = (fp32, dense)");
   verb.add_flag("--batch-invariant", flags.batch_invariant,

@@ -137,7 +137,7 @@ Report verify(const VerifyFlags& flags, const CommonFlags& common) {
   options.batch_invariant = data.spec().batch_invariant;
   options.config = flags.problem.config;
   std::optional<ProblemDump> dump;
-  if (!flags.dump.empty()) dump.emplace(flags.dump, data);
+  if (flags.dump) dump.emplace(*flags.dump, data);
 
   const plan::GemmProblem& problem = data.problem();
   const auto elements = static_cast<std::size_t>(data.d_rows() * problem.n);
@@ -174,14 +174,16 @@ Action add_verify(CLI::App& verb) {
   verb.add_option("--m", flags->m,
                   "Rows that belong to a group, in all (masked: max_m); with --groups it follows "
                   "from the file")
-      ->type_name("M");
-  verb.add_option("--n", flags->n, "Columns of d")->type_name("N");
-  verb.add_option("--k", flags->k, "Columns of a and b")->type_name("K");
+      ->type_name("M")
+      ->check(check_int64);
+  verb.add_option("--n", flags->n, "Columns of d")->type_name("N")->check(check_int64);
+  verb.add_option("--k", flags->k, "Columns of a and b")->type_name("K")->check(check_int64);
   verb.add_option("--groups", flags->groups_file, "A groups file (JSON), see below")
       ->type_name("FILE.json");
   verb.add_option("--groups-random", flags->groups_random,
                   "Deal --m rows to so many groups by the seed")
-      ->type_name("G");
+      ->type_name("G")
+      ->check(check_int64);
   add_choice(verb, "--index-dtype", flags->index_dtype, {"int32", "int64"}, "Type of offsets");
   add_choice(verb, "--data", flags->data, {"random", "exact", "outliers"},
              "exact: small integers, equality is bitwise; outliers: some channels of a are up to "

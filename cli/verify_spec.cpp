@@ -15,7 +15,7 @@ namespace {
 constexpr std::int64_t kMaxExtent = (std::int64_t{1} << 31) - 1;
 
 [[noreturn]] void fail(const std::string& message) {
-  throw Error(ErrorCode::kInvalidArgument, "verify: " + message);
+  throw Error(ErrorCode::kInvalidArgument, message);
 }
 
 reference::DataKind data_kind(const std::string& name) {
@@ -46,16 +46,16 @@ void check_index(const GroupsFile& groups, const std::string& path) {
 
 void use_groups_file(const VerifyFlags& flags, reference::ProblemSpec& spec) {
   if (flags.groups_random) fail("--groups and --groups-random are given; give one of them");
-  const GroupsFile groups = read_groups_file(flags.groups_file);
+  const GroupsFile groups = read_groups_file(*flags.groups_file);
   if (flags.problem.layout != "dense" && groups.form != flags.problem.form()) {
     fail(fmt::format(
         "--layout is {} and \"{}\" holds {}; give the layout of the file, or leave --layout out",
-        flags.problem.layout, flags.groups_file, layout_name(groups.form)));
+        flags.problem.layout, *flags.groups_file, layout_name(groups.form)));
   }
-  check_index(groups, flags.groups_file);
+  check_index(groups, *flags.groups_file);
   spec.form = groups.form;
   spec.index = groups.index;
-  spec.alignment = groups.alignment;
+  spec.alignment = groups.alignment.value_or(flags.problem.alignment);
   // m follows from the file; row_group may be empty, and then there is nothing to deal.
   spec.m = groups.form == Groups::Form::kMasked ? required_extent(groups.max_m, "max_m") : 0;
 }
@@ -100,7 +100,7 @@ void check_memory(const reference::ProblemSpec& spec) {
   constexpr double kBytesPerOutput = 4 + 8 + 8;  // D, reference, magnitude
   const double bytes = rows * (k + n * kBytesPerOutput) + groups * n * k;
   constexpr double kMost = 9e18;
-  require_memory(static_cast<std::int64_t>(std::min(bytes, kMost)), "verify");
+  require_memory(static_cast<std::int64_t>(std::min(bytes, kMost)), "the product");
 }
 
 }  // namespace
@@ -118,7 +118,7 @@ reference::ProblemSpec verify_spec(const VerifyFlags& flags, const CommonFlags& 
   spec.index_is_int64 = flags.index_dtype == "int64";
   spec.data = data_kind(flags.data);
   spec.seed = common.seed;
-  if (!flags.groups_file.empty()) {
+  if (flags.groups_file) {
     use_groups_file(flags, spec);
   } else {
     spec.m = required_extent(flags.m, "--m");

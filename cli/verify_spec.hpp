@@ -15,11 +15,11 @@ namespace fathom::cli {
 struct VerifyFlags {
   ProblemFlags problem;
   std::optional<std::int64_t> m, n, k;
-  std::string groups_file;
+  std::optional<std::string> groups_file;
   std::optional<std::int64_t> groups_random;
   std::string index_dtype = "int32";
   std::string data = "random";
-  std::string dump;
+  std::optional<std::string> dump;
 };
 
 /// Throws Error where flags are missing, contradict each other, or ask for more memory than there

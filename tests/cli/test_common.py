@@ -39,26 +39,41 @@ def test_version_names_the_commit():
     assert run_process("--version").stdout == f"fathom {version['version']} ({version['commit']})\n"
 
 
-@pytest.mark.parametrize("verb", [[], *[[verb] for verb in VERBS], ["bench", "compare"]])
+@pytest.mark.parametrize("verb", [[], *[[verb] for verb in VERBS], ["bench", "compare"], ["compile"], ["cache"],
+                                  ["cache", "path"], ["cache", "clear"]])
 def test_help_has_examples(verb):
     done = run_process(*verb, "--help")
     assert done.returncode == 0
-    assert "Examples:\n  fathom " in done.stdout
+    assert f"Examples:\n  {' '.join(['fathom', *verb])}" in done.stdout
     assert f"Usage: {' '.join(['fathom', *verb])}" in done.stdout
     assert succeed(*verb, "--help")["help"] == done.stdout
 
 
 @pytest.mark.parametrize("arguments", [
     [], ["nothing"], ["info", "extra"], ["info", "--unknown"], ["verify", "--m"], ["verify", "--m", "x"],
-    ["verify", "--m", "99999999999999999999"], ["verify", "--backend", "gpu"], ["verify", "--op", "conv"],
+    ["verify", "--m", "99999999999999999999"], ["verify", "--m", "010"], ["verify", "--m", "0x10"], ["verify", "--m", ""], ["verify", "--backend", "gpu"], ["verify", "--op", "conv"],
     ["verify", "--layout", "dense3"], ["verify", "--out-dtype", "fp16"], ["quantize"], ["quantize", "x"], ["run"],
     ["bench"], ["bench", "compare", "x"], ["plan"], ["info", "--seed", "-1"],
+    ["info", "--seed", "18446744073709551616"], ["info", "--seed", "010"],
 ])
 def test_usage_errors(arguments):
     message = fail(2, "invalid_argument", *arguments)
     assert message
     done = run_process(*arguments)
     assert done.returncode == 2 and done.stdout == "" and done.stderr.startswith("fathom: ")
+
+
+@pytest.mark.parametrize("arguments, word, command", [
+    (["nothing", "--m", 3], "nothing", "fathom"), (["cache", "nothing"], "nothing", "fathom cache"), (["--what"], "--what", "fathom"),
+])
+def test_unknown_verb_is_named(arguments, word, command):
+    assert fail(2, "invalid_argument", *arguments) == f'"{word}" is no verb or flag; see "{command} --help"'
+
+
+def test_json_by_its_value():
+    assert '"schema": 1' in run_process("info", "--json=true").stdout
+    assert '"error"' in run_process("verify", "--json=true", "--m", -1, "--n", 1, "--k", 1).stdout
+    assert run_process("info", "--json=false").stdout.startswith("fathom ")
 
 
 def test_json_may_stand_anywhere():

@@ -82,6 +82,13 @@ def test_bench_grouped():
     assert answer["results"][0]["groups"] == 3 and "loops" not in answer["results"][0]
 
 
+def test_bench_refuses(tmp_path):
+    shape = ["bench", "--m", 8, "--n", 8, "--k", 16]
+    assert "--iterations" in fail(2, "invalid_argument", *shape, "--iterations", -3)
+    assert "the path is empty" in fail(5, "io", *shape, "-o", "")
+    assert fail(3, "unsupported", "bench", "--m", 2**31 - 1, "--n", 2**31 - 1, "--k", 16).startswith("the product needs")
+
+
 def bench_file(path, *results):
     common = {"layout": "dense", "groups": 1, "out_dtype": "bf16", "scale_b": "128x128", "backend": "cpu", "config": "c"}
     path.write_text(json.dumps({"schema": 1, "results": [
@@ -101,6 +108,12 @@ def test_bench_compare(tmp_path):
     assert [result["slower"] for result in answer["results"]] == [False, True]
     done = run_process("bench", "compare", before, after, "--most-slower", 1.05)
     assert done.returncode == 1 and "SLOWER" in done.stdout
+    for ratio in (0, -1, "nan"):
+        assert "--most-slower" in fail(2, "invalid_argument", "bench", "compare", before, after, "--most-slower", ratio)
+    other = bench_file(tmp_path / "c", (9, 1.0))
+    assert succeed("bench", "compare", before, other)["geomean_speedup"] is None
+    answer = run("bench", "compare", before, other, "--most-slower", 1.05)
+    assert answer.status == 1 and answer["passed"] is False, "a check that compared nothing"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"results": [{}]}', '{"results": 3}', "[" * 100000])

@@ -114,6 +114,14 @@ def test_groups_files(tmp_path, groups, layout, valid, rows):
         verify("--n", 24, "--k", 200, "--groups", path, "--index-dtype", "int64")
 
 
+def test_alignment_of_a_groups_file(tmp_path):
+    base = ["--n", 24, "--k", 200, "--alignment", 16, "--groups"]
+    bare = {"row_group": [0] * 16 + [1] * 16}
+    assert verify(*base, write_groups(tmp_path, bare))["alignment"] == 16, "the file leaves it open"
+    ends = write_groups(tmp_path, {"group_end": [5, 130], "alignment": 128})
+    assert verify(*base, ends)["alignment"] == 128, "the file's own comes first"
+
+
 @pytest.mark.parametrize("groups, message", [
     ({"offsets": [0, 5, 3]}, "3"),
     ({"offsets": [0]}, "at least 2"),
@@ -156,6 +164,8 @@ def test_flags_that_contradict(tmp_path):
         assert message in fail(2, "invalid_argument", *base, *arguments)
     assert "--n" in fail(2, "invalid_argument", "verify", "--m", 5, "--n", 0, "--k", 16)
     fail(5, "io", *base, "--groups", tmp_path / "none.json")
+    fail(5, "io", *base, "--groups", "")
+    assert "the path is empty" in fail(5, "io", *base, "--m", 5, "--dump", "")
 
 
 def test_config_can_be_forced():

@@ -38,7 +38,7 @@ TEST(GroupsFile, ReadsTheFourForms) {
 
   const GroupsFile ends = parse_groups(R"({"group_end": [5]})", "file");
   EXPECT_EQ(ends.form, Groups::Form::kGroupEnd);
-  EXPECT_EQ(ends.alignment, 128) << "the default";
+  EXPECT_EQ(ends.alignment, std::nullopt) << "the caller's default";
 
   const GroupsFile masked = parse_groups(R"({"rows": [0, 20], "max_m": 20})", "file");
   EXPECT_EQ(masked.form, Groups::Form::kMasked);
