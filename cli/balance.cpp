@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <fathom/balance.hpp>
 #include <memory>
 
@@ -33,7 +34,8 @@ struct Planned {
   std::vector<std::int64_t> current;
   Plan plan;
   std::vector<double> before, after;  ///< [layers, gpus]
-  double seconds = 0;
+  double seconds = 0;                 ///< of planning
+  double cpu_seconds = 0;             ///< the same without what other processes took
 
   balance::Loads loads() const { return {file.layers, file.experts, file.values}; }
 };
@@ -69,8 +71,10 @@ Planned make_planned(const BalanceFlags& flags) {
   options.max_moves = flags.max_moves;
   options.time_budget_s = flags.time_budget_ms * 1e-3;
   const auto start = std::chrono::steady_clock::now();
+  const std::clock_t cpu_start = std::clock();
   planned.plan = balance::make_plan(planned.loads(), flags.deployment, options);
   planned.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  planned.cpu_seconds = static_cast<double>(std::clock() - cpu_start) / CLOCKS_PER_SEC;
   planned.after = balance::gpu_loads(planned.loads(), flags.deployment, planned.plan.phy2log);
   planned.before = planned.current.empty()
                        ? plain_loads(planned.file, flags.deployment)
@@ -232,6 +236,7 @@ Report balance_loads(const BalanceFlags& flags) {
   json["moves"] = worst.moves;
   json["duplicates"] = worst.duplicates;
   json["seconds"] = planned.seconds;
+  json["cpu_seconds"] = planned.cpu_seconds;
   json["phy2log"] = nested(plan.phy2log, plan.layers, plan.replicas);
   json["log2phy"] = nested(plan.log2phy, plan.layers, plan.experts, plan.max_count);
   json["logcnt"] = nested(plan.logcnt, plan.layers, plan.experts);

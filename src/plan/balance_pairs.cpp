@@ -100,11 +100,18 @@ PairSwap best_pair_swap(const BalanceState& state, int gpu, double below, int mo
                         std::int64_t& trials) {
   const BalanceProblem& problem = state.problem();
   const BalanceDomain& domain = problem.domains[problem.domain_of_gpu(gpu)];
-  PairSearch search(state, gpu, below, more_moves);
+  std::vector<int> others;
   for (int other = domain.gpu_begin; other < domain.gpu_end; ++other) {
-    if (other == gpu) continue;
-    if (problem.slots_of(gpu) * problem.slots_of(other) > kMostDifferences) continue;
+    if (other != gpu && problem.slots_of(gpu) * problem.slots_of(other) <= kMostDifferences) {
+      others.push_back(other);
+    }
+  }
+  std::stable_sort(others.begin(), others.end(),
+                   [&](int left, int right) { return state.load(left) < state.load(right); });
+  PairSearch search(state, gpu, below, more_moves);
+  for (const int other : others) {
     search.try_gpu(other, trials);
+    if (search.best().found()) break;
   }
   return search.best();
 }

@@ -15,9 +15,9 @@ struct PairSwap {
   bool found() const { return slots[0] >= 0; }
 };
 
-/// The best pair between this GPU and any other of its domain that leaves both below `below` and
-/// raises the moves by at most `more_moves` (negative = any number). Adds what it looks at to
-/// `trials`.
+/// The best pair between this GPU and the least loaded one of its domain with a pair that leaves
+/// both below `below` and raises the moves by at most `more_moves` (negative = any number). Adds
+/// what it looks at to `trials`.
 PairSwap best_pair_swap(const BalanceState& state, int gpu, double below, int more_moves,
                         std::int64_t& trials);
 

@@ -101,6 +101,16 @@ class Planner {
     return taken();
   }
 
+  /// For what came close to the published plan and not below it.
+  Candidate searched_on(const BalancePlacement& start) {
+    SearchLimits limits = limits_;
+    limits.max_trials = 10 * kMaxTrials;
+    limits.good_enough = allowed_load_;
+    state_.start(loads_, start, {});
+    lower_max_load(state_, limits);
+    return taken();
+  }
+
   Candidate fresh() {
     const std::vector<int> groups = spread_groups(problem_, loads_);
     Candidate best = searched(place_experts(problem_, loads_, groups));
@@ -108,6 +118,7 @@ class Planner {
     if (problem_.by_node && groups != published_.node_of_group) {
       consider(best, searched(place_experts(problem_, loads_, published_.node_of_group)));
     }
+    if (!good(best)) consider(best, searched_on(best.placement));
     if (!good(best)) consider(best, repaired());
     for (int i = 0; i < kRestarts && !good(best) && !out_of_time(); ++i) {
       const std::vector<float> other = disturbed(loads_, i);
