@@ -1,5 +1,5 @@
-/* Fathom for C, Rust, Python and whatever else calls C: the operations of gemm.hpp and quantize.hpp
-   over a stable ABI. Public layer; C99.
+/* Fathom for C, Rust, Python and whatever else calls C: the operations of gemm.hpp, quantize.hpp
+   and balance.hpp over a stable ABI. Public layer; C99.
 
    Errors. Every function that can fail returns a fathom_status; FATHOM_OK is 0. After a failure
    fathom_last_error_message() tells what was being done, what was got, what is needed and what to
@@ -329,6 +329,106 @@ FATHOM_API fathom_status fathom_quantize(fathom_context* context, const fathom_q
 /* x = q * scale in fp32. Writes x. */
 FATHOM_API fathom_status fathom_dequantize(fathom_context* context,
                                            const fathom_quantize_args* args, void* stream);
+
+/* ---------------------------------------------------------------------------------------------- */
+/* balance: which expert lives on which GPU, and which experts get replicas (docs/balance.md). Needs
+   no context and no GPU. */
+
+/* Values of policy. */
+enum { FATHOM_BALANCE_PUBLISHED = 1, FATHOM_BALANCE_BETTER = 2 };
+
+/* Bits of flags. */
+
+/* max_moves counts, 0 included. */
+#define FATHOM_BALANCE_LIMIT_MOVES ((uint64_t)1)
+
+typedef struct fathom_balance_args {
+  size_t struct_size;
+  /* [layers, experts], row after row: finite loads, none negative. */
+  const float* loads;
+  int64_t layers;
+  int64_t experts;
+  /* Slots of all GPUs together. */
+  int64_t num_replicas;
+  /* 0 = 1, each of these three. */
+  int64_t num_groups;
+  int64_t num_nodes;
+  int64_t num_gpus;
+  /* [num_gpus]; NULL = the same number on each. */
+  const int64_t* slots_per_gpu;
+  /* [num_gpus]; NULL = all equal. */
+  const double* gpu_speed;
+  /* The placement in use, [layers, num_replicas]; NULL = none. */
+  const int64_t* current;
+  /* With FATHOM_BALANCE_LIMIT_MOVES: most experts of a layer that come to a GPU without them. */
+  int64_t max_moves;
+  /* 0 = 0.04; negative = only the first plan of each layer. */
+  double time_budget_s;
+  /* FATHOM_BALANCE_...; 0 = FATHOM_BALANCE_BETTER. */
+  int32_t policy;
+  /* Zero. */
+  int32_t reserved;
+  uint64_t flags;
+} fathom_balance_args;
+
+/* How good a layer's placement is. */
+typedef struct fathom_balance_report {
+  size_t struct_size;
+  double max_load;
+  double mean_load;
+  /* No placement has a lower max_load. */
+  double bound;
+  int64_t moves;
+  /* Slots whose expert stands on the same GPU before. */
+  int64_t duplicates;
+} fathom_balance_report;
+
+/* How many experts may pass in one round; 0 = 1 for a GPU, no limit for a node. */
+typedef struct fathom_balance_links {
+  size_t struct_size;
+  int64_t sends_per_gpu;
+  int64_t receives_per_gpu;
+  int64_t sends_per_node;
+  int64_t receives_per_node;
+} fathom_balance_links;
+
+/* One expert's weights from a slot to a slot. This struct never changes. */
+typedef struct fathom_balance_transfer {
+  int64_t round;
+  int64_t expert;
+  int64_t from_slot;
+  int64_t to_slot;
+} fathom_balance_transfer;
+
+typedef struct fathom_balance_plan fathom_balance_plan;
+
+/* Plans every layer. Keeps nothing of the arguments' memory. */
+FATHOM_API fathom_status fathom_balance_plan_create(const fathom_balance_args* args,
+                                                    fathom_balance_plan** plan);
+/* The largest number of replicas of an expert. */
+FATHOM_API fathom_status fathom_balance_plan_max_count(const fathom_balance_plan* plan,
+                                                       int64_t* max_count);
+/* phy2log [layers, num_replicas], log2phy [layers, experts, max_count] with -1 behind the last
+   replica, logcnt [layers, experts]. They live as long as the plan. */
+FATHOM_API fathom_status fathom_balance_plan_tables(const fathom_balance_plan* plan,
+                                                    const int64_t** phy2log,
+                                                    const int64_t** log2phy,
+                                                    const int64_t** logcnt);
+/* Set report->struct_size before; that much is written. */
+FATHOM_API fathom_status fathom_balance_plan_report(const fathom_balance_plan* plan, int64_t layer,
+                                                    fathom_balance_report* report);
+/* Writes slots [num_gpus, experts, max_count], of the whole plan's max_count: token t that GPU g
+   sends to expert e goes to slots[g][e][t % replicas of e]; -1 behind the last. */
+FATHOM_API fathom_status fathom_balance_plan_router_table(const fathom_balance_plan* plan,
+                                                          int64_t layer, int32_t* slots);
+/* What the layer's change from args->current has to move, by ascending round. `links` may be NULL.
+   Writes the number of transfers to *count, and as many of them as `capacity` allows. */
+FATHOM_API fathom_status fathom_balance_plan_transfers(const fathom_balance_plan* plan,
+                                                       int64_t layer,
+                                                       const fathom_balance_links* links,
+                                                       fathom_balance_transfer* transfers,
+                                                       int64_t capacity, int64_t* count);
+FATHOM_API void fathom_balance_plan_destroy(fathom_balance_plan* plan);
 
 #ifdef __cplusplus
 } /* extern "C" */
