@@ -3,6 +3,7 @@
 #include "plan/balance_search.hpp"
 
 #include <algorithm>
+#include <span>
 
 #include "plan/balance_pairs.hpp"
 
@@ -11,6 +12,9 @@ namespace {
 
 /// Below this share of the old maximum a step is an improvement and not a rounding error.
 constexpr double kProgress = 1 - 1e-9;
+
+/// Swaps that a step looks at before all others: with all GPUs where those have few slots.
+constexpr int kNearSwaps = 4096;
 
 struct Change {
   double max_load = BalanceState::kForbidden;  ///< over the GPUs that it touches
@@ -28,12 +32,13 @@ class Step {
     best_.max_load = below;
   }
 
-  /// Every swap of the slot with one of another GPU.
-  void try_swaps(int slot) {
-    const BalanceDomain& domain = domain_of(slot);
-    const int gpu = problem_.gpu_of_slot[slot];
-    for (int other = domain.slot_begin; other < domain.slot_end; ++other) {
-      if (problem_.gpu_of_slot[other] == gpu) continue;
+  /// Every swap of the slot with one of these GPUs.
+  void try_swaps(int slot, std::span<const int> gpus) {
+    for (const int gpu : gpus) try_swaps(slot, gpu);
+  }
+
+  void try_swaps(int slot, int gpu) {
+    for (int other = problem_.slot_begin[gpu]; other < problem_.slot_begin[gpu + 1]; ++other) {
       ++trials_;
       const double max_load = state_.after_swap(slot, other);
       if (max_load < best_.max_load && allowed(state_.moves_of_swap(slot, other))) {
@@ -119,23 +124,54 @@ std::vector<int> experts_beside(const BalanceState& state, int gpu) {
   return experts;
 }
 
+/// The other GPUs of a domain, the least loaded first.
+std::vector<int> partners_of(const BalanceState& state, int gpu) {
+  const BalanceProblem& problem = state.problem();
+  const BalanceDomain& domain = problem.domains[problem.domain_of_gpu(gpu)];
+  std::vector<int> partners;
+  for (int other = domain.gpu_begin; other < domain.gpu_end; ++other) {
+    if (other != gpu) partners.push_back(other);
+  }
+  std::stable_sort(partners.begin(), partners.end(),
+                   [&](int left, int right) { return state.load(left) < state.load(right); });
+  return partners;
+}
+
+/// Looks at swaps with the least loaded GPUs, and at everything else where these do not halve what
+/// is too much.
+Step next_step(const BalanceState& state, const SearchLimits& limits, int gpu) {
+  const BalanceProblem& problem = state.problem();
+  const double max_load = state.load(gpu);
+  const int begin = problem.slot_begin[gpu], end = problem.slot_begin[gpu + 1];
+  const std::vector<int> partners = partners_of(state, gpu);
+  std::size_t near = 0;
+  int swaps = 0;
+  while (near < partners.size() && swaps < kNearSwaps) {
+    swaps += (end - begin) * problem.slots_of(partners[near++]);
+  }
+  const std::span<const int> all(partners);
+  Step step(state, limits, max_load * kProgress);
+  for (int slot = begin; slot < end; ++slot) step.try_swaps(slot, all.first(near));
+  const double half = (max_load + std::min(limits.good_enough, max_load)) / 2;
+  if (near < partners.size() && step.best().found() && step.best().max_load <= half) return step;
+  const std::vector<int> experts = experts_beside(state, gpu);
+  for (int slot = begin; slot < end; ++slot) {
+    step.try_swaps(slot, all.subspan(near));
+    step.try_experts(slot, experts);
+    step.try_slots(slot);
+  }
+  return step;
+}
+
 }  // namespace
 
 void lower_max_load(BalanceState& state, const SearchLimits& limits) {
-  const BalanceProblem& problem = state.problem();
   std::int64_t trials = 0;
   while (trials < limits.max_trials) {
     const int gpu = state.hottest();
-    const double max_load = state.load(gpu);
-    if (max_load <= limits.good_enough) return;
+    if (state.load(gpu) <= limits.good_enough) return;
     if (limits.out_of_time && limits.out_of_time()) return;
-    const std::vector<int> experts = experts_beside(state, gpu);
-    Step step(state, limits, max_load * kProgress);
-    for (int slot = problem.slot_begin[gpu]; slot < problem.slot_begin[gpu + 1]; ++slot) {
-      step.try_swaps(slot);
-      step.try_experts(slot, experts);
-      step.try_slots(slot);
-    }
+    const Step step = next_step(state, limits, gpu);
     trials += step.trials();
     if (step.best().found()) {
       apply(state, step.best());
@@ -152,7 +188,7 @@ void remove_duplicates(BalanceState& state, const SearchLimits& limits, double m
     if (state.held(gpu, state.expert(slot)) < 2) continue;
     // The limit is exclusive in a step, and `max_load` itself is fine here.
     Step step(state, limits, max_load / kProgress);
-    step.try_swaps(slot);
+    step.try_swaps(slot, partners_of(state, gpu));
     step.try_experts(slot, experts_beside(state, gpu));
     if (step.best().found()) apply(state, step.best());
   }
