@@ -149,6 +149,13 @@ Report bench(const BenchFlags& flags, const CommonFlags& common) {
     throw Error(ErrorCode::kInvalidArgument,
                 "bench: --suite is for a Hopper GPU; add --backend cuda, or give --m, --n and --k");
   }
+  if (!flags.gpu.plot.empty() || !flags.gpu.configs.empty()) {
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("bench: --plot and --configs are for a Hopper GPU, and the backend is {}; "
+                    "leave them out",
+                    to_string(backend)));
+  }
   CpuBenchOptions options;
   options.backend = backend;
   options.config = flags.problem.config;
