@@ -1,6 +1,7 @@
 """The checks of the tree find what is planted, and find nothing in the tree as it is."""
 
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 import check_layers
 import check_tree
+import depgraph
 
 
 @pytest.fixture
@@ -112,3 +114,9 @@ def test_what_must_not_be_tracked_is_caught(tree, path, text):
 
 def test_links_in_code_blocks_are_no_links(tree):
     assert tree_problems(tree({"README.md": "```\n[a](gone.md)\n```\n"})) == []
+
+
+def test_picture_names_folders_that_exist():
+    folders = re.findall(r"<br>([a-z/]+)", depgraph.drawing())
+    assert "src/plan" in folders and "bench" in folders
+    assert [folder for folder in folders if not (ROOT / folder).is_dir()] == []
