@@ -28,10 +28,11 @@ struct Accumulator {
   FATHOM_DEVICE void start_product(OperandTile a, OperandTile b) {
     pin();
     ptx::wgmma_fence();
-#pragma unroll
-    for (int step = 0; step < 4; ++step)
-      ptx::WgmmaE4m3<kCols>::mma(v, (a + step * 32).descriptor(), (b + step * 32).descriptor(),
-                                 step > 0);
+    const uint64_t of_a[4] = {a.descriptor(), (a + 32).descriptor(), (a + 64).descriptor(),
+                              (a + 96).descriptor()};
+    const uint64_t of_b[4] = {b.descriptor(), (b + 32).descriptor(), (b + 64).descriptor(),
+                              (b + 96).descriptor()};
+    ptx::WgmmaE4m3<kCols>::mma(v, of_a, of_b);
     ptx::wgmma_commit_group();
     pin();
   }
