@@ -72,6 +72,9 @@ OutputFile::OutputFile(const std::string& path) : path_(path) {
     fail(path, "a temporary file beside it cannot be made", error);
   }
   temporary_ = std::move(name);
+  // open() took the umask off the mode, which is for new files. Where the system refuses (some file
+  // systems know no modes), the file stays as open() made it.
+  if (exists && fchmod(file_, mode) != 0) errno = 0;
 }
 
 OutputFile::~OutputFile() {

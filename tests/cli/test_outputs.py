@@ -129,13 +129,17 @@ def test_directory_and_file_without_the_right_to_write(tmp_path, model):
     assert kept.read_text() == "before" and not list(closed.iterdir())
 
 
-def test_permissions_and_links_survive(tmp_path, model):
+@pytest.mark.parametrize("mode", [0o640, 0o666])
+def test_permissions_and_links_survive(tmp_path, model, mode):
     target = tmp_path / "target"
     target.write_text("before")
-    target.chmod(0o640)
+    target.chmod(mode)
     (tmp_path / "link").symlink_to(target)
-    succeed("quantize", model, "-o", tmp_path / "link")
-    assert (tmp_path / "link").is_symlink() and stat.S_IMODE(target.stat().st_mode) == 0o640
+    succeed("quantize", model, "-o", tmp_path / "link", preexec_fn=lambda: os.umask(0o022))
+    assert (tmp_path / "link").is_symlink() and stat.S_IMODE(target.stat().st_mode) == mode
+    new = tmp_path / "new"
+    succeed("quantize", model, "-o", new, preexec_fn=lambda: os.umask(0o027))
+    assert stat.S_IMODE(new.stat().st_mode) == 0o640
     assert raw_safetensors.read(target)[1]["w"] == "F8_E4M3"
 
 
