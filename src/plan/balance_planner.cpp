@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <tuple>
 #include <utility>
 
 #include "plan/balance_bound.hpp"
 #include "plan/balance_keep.hpp"
+#include "plan/balance_near.hpp"
 #include "plan/balance_published.hpp"
 #include "plan/balance_search.hpp"
 #include "plan/balance_start.hpp"
@@ -51,6 +53,13 @@ struct Candidate {
   int duplicates = 0;
   int moves = 0;
 };
+
+/// Worse than every plan.
+const Candidate kNothing = {{}, BalanceState::kForbidden, std::numeric_limits<int>::max(), 0};
+
+/// Loads between the bound and the present maximum that a change of the current plan aims at: steps
+/// of a bisection, so the last is within 2 % of the best.
+constexpr int kTargets = 6;
 
 class Planner {
  public:
@@ -161,7 +170,48 @@ class Planner {
     state_.start(loads_, request_.current, request_.current);
     remove_duplicates(state_, limits, std::max(state_.max_load(), allowed_load_));
     lower_max_load(state_, limits);
+    Candidate best = taken();
+    const std::vector<int> counts = counts_of(request_.current);
+    const std::vector<int> fresh_counts =
+        counts_of(place_experts(problem_, loads_, current_groups()));
+    const double high = best.max_load;
+    for (const std::vector<int>* some : {&counts, &fresh_counts}) {
+      // The lowest target that the limit of moves allows, by bisection.
+      double low = limits.good_enough, enough = high;
+      for (int i = 0; i < kTargets && best.max_load > limits.good_enough && !out_of_time(); ++i) {
+        const double target = (low + enough) / 2;
+        Candidate candidate = placed_near(*some, target, limits);
+        (candidate.placement.empty() ? low : enough) = target;
+        consider(best, std::move(candidate));
+      }
+    }
+    return best;
+  }
+
+  /// The current placement changed as far as the target asks for; the same as nothing where that
+  /// would be too many moves.
+  Candidate placed_near(const std::vector<int>& counts, double target, const SearchLimits& limits) {
+    const BalancePlacement start = place_near(problem_, loads_, counts, request_.current, target);
+    if (start.empty()) return kNothing;
+    state_.start(loads_, start, request_.current);
+    if (limits.max_moves >= 0 && state_.moves() > limits.max_moves) return kNothing;
+    lower_max_load(state_, limits);
     return taken();
+  }
+
+  std::vector<int> counts_of(const BalancePlacement& placement) const {
+    std::vector<int> counts(problem_.experts, 0);
+    for (const int expert : placement) ++counts[expert];
+    return counts;
+  }
+
+  std::vector<int> current_groups() const {
+    std::vector<int> node_of_group(problem_.groups, 0);
+    for (int slot = 0; slot < problem_.replicas; ++slot) {
+      node_of_group[request_.current[slot] / problem_.experts_per_group()] =
+          problem_.domain_of_gpu(problem_.gpu_of_slot[slot]);
+    }
+    return node_of_group;
   }
 
   Candidate renamed(Candidate candidate) {
