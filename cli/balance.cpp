@@ -6,6 +6,7 @@
 #include <ctime>
 #include <fathom/balance.hpp>
 #include <memory>
+#include <optional>
 
 #include "balance_report.hpp"
 #include "help.hpp"
@@ -21,7 +22,8 @@ using balance::LayerReport;
 using balance::Plan;
 
 struct BalanceFlags {
-  std::string loads, current, svg;
+  std::string loads, current;
+  std::optional<std::string> svg;
   std::string policy = "better";
   Deployment deployment;
   std::int64_t max_moves = -1;
@@ -215,8 +217,8 @@ Report balance_loads(const BalanceFlags& flags) {
                           plan.reports[worst.layer].bound_over_mean(),
                           layer_loads(planned, planned.before, worst.layer),
                           layer_loads(planned, planned.after, worst.layer)};
-  if (!flags.svg.empty()) {
-    write_svg(flags.svg,
+  if (flags.svg) {
+    write_svg(*flags.svg,
               balance_svg(shown, fmt::format("{} experts in {} slots on {} GPUs, layer {}, policy "
                                              "{}: load of each GPU over the mean",
                                              plan.experts, d.num_replicas, d.num_gpus, worst.layer,
@@ -255,12 +257,20 @@ Action add_balance(CLI::App& verb) {
       ->required();
   verb.add_option("--replicas", d.num_replicas, "Slots of all GPUs together")
       ->type_name("P")
+      ->check(check_int64)
       ->required();
   verb.add_option("--groups", d.num_groups, "Routing groups of the model")
       ->type_name("G")
+      ->check(check_int64)
       ->capture_default_str();
-  verb.add_option("--nodes", d.num_nodes, "Nodes")->type_name("N")->capture_default_str();
-  verb.add_option("--gpus", d.num_gpus, "GPUs of all nodes together")->type_name("D")->required();
+  verb.add_option("--nodes", d.num_nodes, "Nodes")
+      ->type_name("N")
+      ->check(check_int64)
+      ->capture_default_str();
+  verb.add_option("--gpus", d.num_gpus, "GPUs of all nodes together")
+      ->type_name("D")
+      ->check(check_int64)
+      ->required();
   add_choice(verb, "--policy", flags->policy, {"published", "better"},
              "published: the outputs of EPLB; better: a lower maximum, no avoidable duplicates");
   verb.add_option("--current", flags->current,
@@ -269,11 +279,13 @@ Action add_balance(CLI::App& verb) {
   CLI::Option* moves =
       verb.add_option("--max-moves", flags->max_moves,
                       "better: most experts of a layer that come to a GPU without them")
-          ->type_name("M");
+          ->type_name("M")
+          ->check(check_int64);
   moves->each([flags](const std::string&) { flags->moves_limited = true; });
   verb.add_option("--slots-per-gpu", d.slots_per_gpu,
                   "better: slots of each GPU, where they differ")
       ->type_name("S,...")
+      ->check(check_int64)
       ->delimiter(',')
       ->allow_extra_args(false);
   verb.add_option("--gpu-speed", d.gpu_speed, "better: speed of each GPU, where they differ")

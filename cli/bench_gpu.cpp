@@ -163,15 +163,18 @@ void add_gpu_bench_flags(CLI::App& verb, GpuBenchFlags& flags) {
       ->delimiter(',');
   verb.add_option("--rounds", flags.rounds, "GPU: rounds of alternating contenders")
       ->type_name("COUNT")
+      ->check(check_int64)
       ->check(CLI::Range(1, 100))
       ->capture_default_str();
   verb.add_option("--sms", flags.sms, "GPU: use at most so many multiprocessors; 0 = all")
       ->type_name("COUNT")
+      ->check(check_int64)
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   verb.add_option("--vendor-workspace", flags.vendor_workspace_mib,
                   "GPU: memory that cuBLASLt may use; it decides which algorithms it offers")
       ->type_name("MIB")
+      ->check(check_int64)
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   verb.add_flag("--no-vendor", flags.no_vendor, "GPU: do not time cuBLASLt beside it");

@@ -16,6 +16,7 @@
 
 #include "api/cuda_runtime.hpp"
 #include "backend.hpp"
+#include "help.hpp"
 #include "jit/builder.hpp"
 #include "json_report.hpp"
 #include "output_file.hpp"
@@ -208,6 +209,7 @@ Action add_compile(CLI::App& verb) {
   verb.add_option("--config", flags->tags, "The kernels of these configs")->type_name("TAG");
   verb.add_flag("--list", *list, "Print the tags of all configs and compile nothing");
   verb.add_option("--jobs,-j", flags->jobs, "Kernels compiled at once; 0 = one a core")
+      ->check(check_int64)
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   verb.add_option("--output,-o", flags->output,

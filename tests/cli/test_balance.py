@@ -260,3 +260,4 @@ def test_files_that_are_missing_or_unwritable(sample, tmp_path):
     fail(5, "io", "balance", "--loads", tmp_path / "none.json", *SAMPLE_FLAGS)
     fail(5, "io", "balance", "--loads", sample, *SAMPLE_FLAGS, "--current", tmp_path / "none.json")
     fail(5, "io", "balance", "--loads", sample, *SAMPLE_FLAGS, "--svg", tmp_path / "none" / "a.svg")
+    fail(5, "io", "balance", "--loads", sample, *SAMPLE_FLAGS, "--svg", "")

@@ -55,6 +55,8 @@ def test_help_has_examples(verb):
     ["verify", "--layout", "dense3"], ["verify", "--out-dtype", "fp16"], ["quantize"], ["quantize", "x"], ["run"],
     ["bench"], ["bench", "compare", "x"], ["plan"], ["info", "--seed", "-1"],
     ["info", "--seed", "18446744073709551616"], ["info", "--seed", "010"],
+    ["bench", "--rounds", "010"], ["compile", "--jobs", "01"], ["plan", "--sms", "0x8"], ["bench", "--m", "8,016"],
+    ["balance", "--loads", "x", "--gpus", "4", "--replicas", "012"],
 ])
 def test_usage_errors(arguments):
     message = fail(2, "invalid_argument", *arguments)
