@@ -47,6 +47,7 @@ struct ComputeKernel {
       if (params.weights_constant != 0)
         prefetch_weights<kConfig>(params, {0, params.k_blocks}, pair_rank);
     }
+    ptx::warp_sync();
     sync_all();  // the barriers exist, in the peer too
     ptx::wait_for_previous_grid();
 
