@@ -20,6 +20,7 @@ LABELS = {
     "problem": "problem<br>src/plan/*_problem.hpp",
     "contract": "contract<br>device/**/*.hpp",
     "device": "device<br>device/**/*.cuh",
+    "emulator": "emulator<br>emulator",
     "bench": "benchmarks<br>bench",
     "cli": "command line<br>cli",
 }

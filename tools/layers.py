@@ -45,10 +45,12 @@ LAYERS = (
     Layer("cli", ("cli/*",),
           ("public", "values", "problem", "contract", "support", "plan", "jit", "cuda", "cpu", "reference", "api", "bench")),
     Layer("device", ("device/*",), ("contract",)),
+    # The functions of device/ptx once more, for the host; only tests and the command line may start it.
+    Layer("emulator", ("emulator/*",), ("contract", "device", "support", "values")),
     Layer("examples", ("examples/*", "tests/package/*"), ("public", "values"), drawn=False),
-    Layer("tests", ("tests/*", "emulator/*"),
+    Layer("tests", ("tests/*",),
           ("public", "values", "problem", "contract", "support", "plan", "jit", "cuda", "cpu", "reference", "api", "bench",
-           "cli", "device"), drawn=False),
+           "cli", "device", "emulator"), drawn=False),
 )
 
 # Inside device/ the folders are layers of their own; every other folder is a kernel family, which sees these and itself.
