@@ -31,7 +31,7 @@ Json build_json() {
 }
 
 Json openblas_json(const ContextOptions& options) {
-  cpu::Blas blas(options.openblas);
+  cpu::Blas blas(options.openblas, options.site_packages);
   try {
     blas.load();
     return Json{{"found", true}, {"path", blas.library()}};

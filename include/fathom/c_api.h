@@ -160,6 +160,9 @@ typedef struct fathom_context_options {
   const char* nvrtc;
   /* FATHOM_OPENBLAS: the CPU matrix product; NULL = searched. */
   const char* openblas;
+  /* FATHOM_SITE_PACKAGES: directories of Python packages, ':' between them, where the wheels of the
+     run-time compiler and of OpenBLAS are looked for; NULL = none. */
+  const char* site_packages;
 } fathom_context_options;
 
 /* A context that depends on no FATHOM_ variable. `options` may be NULL: all defaults. Strings of
@@ -329,6 +332,11 @@ FATHOM_API fathom_status fathom_quantize(fathom_context* context, const fathom_q
 /* x = q * scale in fp32. Writes x. */
 FATHOM_API fathom_status fathom_dequantize(fathom_context* context,
                                            const fathom_quantize_args* args, void* stream);
+
+/* Scales [rows, blocks of 128] in another order: `to` has the shape of `from` and strides of its
+   own, and is written. `backend`: FATHOM_BACKEND_AUTO, ... */
+FATHOM_API fathom_status fathom_copy_scales(fathom_context* context, const fathom_tensor* from,
+                                            const fathom_tensor* to, int32_t backend, void* stream);
 
 /* ---------------------------------------------------------------------------------------------- */
 /* balance: which expert lives on which GPU, and which experts get replicas (docs/balance.md). Needs

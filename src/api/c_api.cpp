@@ -99,6 +99,7 @@ void override_options(fathom::ContextOptions& options, const fathom_context_opti
   override_text(options.libcuda, c.libcuda);
   override_text(options.nvrtc, c.nvrtc);
   override_text(options.openblas, c.openblas);
+  override_text(options.site_packages, c.site_packages);
 }
 
 struct GemmArguments {
@@ -315,5 +316,16 @@ fathom_status fathom_dequantize(fathom_context* context, const fathom_quantize_a
     fathom::dequantize(required(context, "fathom_dequantize", "context")->context, view_of(c.q),
                        view_of(c.scale), view_of(c.x), static_cast<fathom::ScaleBlock>(c.block),
                        static_cast<fathom::Backend>(c.backend), stream);
+  });
+}
+
+fathom_status fathom_copy_scales(fathom_context* context, const fathom_tensor* from,
+                                 const fathom_tensor* to, int32_t backend, void* stream) {
+  return guarded([&] {
+    constexpr std::string_view kFunction = "fathom_copy_scales";
+    fathom::copy_scales(required(context, kFunction, "context")->context,
+                        view_of(*required(from, kFunction, "from")),
+                        view_of(*required(to, kFunction, "to")),
+                        static_cast<fathom::Backend>(backend), stream);
   });
 }

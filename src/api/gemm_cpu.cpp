@@ -13,7 +13,9 @@ namespace {
 
 cpu::Blas& blas_of(const GemmCall& call) {
   Context::Impl& context = call.context.impl();
-  return context.blas.get([&] { return std::make_shared<cpu::Blas>(context.options.openblas); });
+  return context.blas.get([&] {
+    return std::make_shared<cpu::Blas>(context.options.openblas, context.options.site_packages);
+  });
 }
 
 cpu::GemmPlan plan_of(const GemmCall& call) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <sstream>
 #include <utility>
 
 #include <fathom/error.hpp>
@@ -22,12 +23,26 @@ constexpr int kTranspose = 112;
 /// scipy-openblas32 where its folder is on the loader's path.
 constexpr std::array kNames{"libopenblas.so.0", "libopenblas.so", "libscipy_openblas.so"};
 
+/// Where that wheel puts it.
+constexpr const char* kWheelFile = "/scipy_openblas32/lib/libscipy_openblas.so";
+
 /// PyPI's build puts this before every symbol.
 constexpr std::array kPrefixes{"", "scipy_"};
 
 }  // namespace
 
-Blas::Blas(std::string path) : path_(std::move(path)) {}
+Blas::Blas(std::string path, std::string site_packages)
+    : path_(std::move(path)), site_packages_(std::move(site_packages)) {}
+
+std::vector<std::string> Blas::candidates() const {
+  if (!path_.empty()) return {path_};
+  std::vector<std::string> files(kNames.begin(), kNames.end());
+  std::istringstream directories(site_packages_);
+  for (std::string directory; std::getline(directories, directory, ':');) {
+    if (!directory.empty()) files.push_back(directory + kWheelFile);
+  }
+  return files;
+}
 
 bool Blas::try_file(const std::string& file, std::string& tried) {
   std::string why;
@@ -54,12 +69,8 @@ void Blas::load() {
   const std::lock_guard lock(mutex_);
   if (!library_.empty()) return;
   std::string tried;
-  if (!path_.empty()) {
-    if (try_file(path_, tried)) return;
-  } else {
-    for (const char* name : kNames) {
-      if (try_file(name, tried)) return;
-    }
+  for (const std::string& file : candidates()) {
+    if (try_file(file, tried)) return;
   }
   throw Error(
       ErrorCode::kUnsupported,

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <mutex>
 #include <string>
+#include <vector>
 
 namespace fathom::cpu {
 
@@ -17,8 +18,9 @@ struct Matrix {
 /// Thread-safe. Products are computed on the calling thread alone.
 class Blas {
  public:
-  /// `path` = ContextOptions.openblas: the only file tried, or empty to search. Opens nothing.
-  explicit Blas(std::string path = {});
+  /// `path` = ContextOptions.openblas: the only file tried, or empty to search: the system's, then
+  /// PyPI's scipy-openblas32 in `site_packages` (directories with ':' between them). Opens nothing.
+  explicit Blas(std::string path = {}, std::string site_packages = {});
   Blas(const Blas&) = delete;
   Blas& operator=(const Blas&) = delete;
 
@@ -51,7 +53,10 @@ class Blas {
                      int ldc);
   bool try_file(const std::string& file, std::string& tried);
 
+  std::vector<std::string> candidates() const;
+
   std::string path_;
+  std::string site_packages_;
   mutable std::mutex mutex_;
   std::string library_;
   Sgemm* sgemm_ = nullptr;

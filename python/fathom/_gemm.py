@@ -1,0 +1,234 @@
+"""gemm and grouped_gemm, in one call or as bound plans. Front of the package; computes nothing."""
+
+import ctypes
+import json
+from typing import Any, Dict, Optional, Tuple
+
+from . import _library
+from ._context import Context, default_context
+from ._library import BACKEND_NAMES, GemmArgs, InvalidArgumentError, call_for_text, check, encode, error_of, library
+from ._quantize import backend_code
+from ._tensor import CUDA, Described, current_stream, describe, empty_like_of, require_writable, struct_of, torch_stream
+
+_GROUP_FORMS = {"offsets": _library.GROUPS_OFFSETS, "row_group": _library.GROUPS_ROW_GROUP,
+                "group_end": _library.GROUPS_GROUP_END, "rows": _library.GROUPS_MASKED}
+_FLAGS = {"accumulate": _library.GEMM_ACCUMULATE, "batch_invariant": _library.GEMM_BATCH_INVARIANT,
+          "zero_padding": _library.GEMM_ZERO_PADDING, "programmatic_launch": _library.GEMM_PROGRAMMATIC_LAUNCH,
+          "weights_constant": _library.GEMM_WEIGHTS_CONSTANT, "check_metadata": _library.GEMM_CHECK_METADATA}
+_NO_GROUPS: Dict[str, Any] = {}
+
+
+class _Call:
+    """The arguments of a call as the C interface takes them, and what must live as long."""
+
+    __slots__ = ("args", "d", "described_a", "keep", "source_a")
+
+    def __init__(self, function: str, a: Any, scale_a: Any, b: Any, scale_b: Any, d: Any, dtype: Optional[str],
+                 groups: Dict[str, Any], options: Dict[str, Any]) -> None:
+        form, index_name, index = _group_form(groups, function)
+        described = [describe(tensor, function, name)
+                     for tensor, name in ((a, "a"), (scale_a, "scale_a"), (b, "b"), (scale_b, "scale_b"))]
+        if d is None:
+            d = _make_d(function, a, described[0], described[2], form, dtype, options)
+        described.append(describe(d, function, "d"))
+        require_writable(described[4], function, "d")
+        tensors = [struct_of(operand) for operand in described]
+        if form != _library.GROUPS_NONE:
+            described.append(describe(index, function, index_name))
+            tensors.append(struct_of(described[5]))
+        flags = 0
+        for name, bit in _FLAGS.items():
+            if options.get(name):
+                flags |= bit
+        self.args = GemmArgs(ctypes.sizeof(GemmArgs), *tensors)
+        self.args.group_form = form
+        self.args.backend = backend_code(options["backend"], function)
+        self.args.group_alignment = options.get("alignment", 0)
+        self.args.expected_m = options.get("expected_m", 0)
+        self.args.flags = flags
+        self.args.max_sms = options["max_sms"]
+        self.args.config = encode(options["config"]) if options["config"] else None
+        self.d = d
+        self.source_a = a
+        self.described_a = described[0]
+        self.keep = (a, scale_a, b, scale_b, d, index, described)
+
+
+def _group_form(groups: Dict[str, Any], function: str) -> Tuple[int, str, Any]:
+    given = [(name, index) for name, index in groups.items() if index is not None]
+    if not given:
+        return _library.GROUPS_NONE, "", None
+    if len(given) > 1:
+        raise InvalidArgumentError(f"{function}: got {' and '.join(name for name, _ in given)}; it needs one of "
+                                   f"{', '.join(_GROUP_FORMS)}")
+    name, index = given[0]
+    return _GROUP_FORMS[name], name, index
+
+
+def _make_d(function: str, a: Any, described_a: Described, described_b: Described, form: int, dtype: Optional[str],
+            options: Dict[str, Any]) -> Any:
+    if options.get("accumulate"):
+        raise InvalidArgumentError(f"{function}: accumulate is set and d is missing; it needs the fp32 tensor to add to")
+    if len(described_a.shape) < 2 or len(described_b.shape) < 2:
+        raise InvalidArgumentError(f"{function}: a has shape {list(described_a.shape)} and b {list(described_b.shape)}; they "
+                                   "need at least two dimensions")
+    if dtype is None:
+        on_torch = type(getattr(a, "array", a)).__module__.partition(".")[0] == "torch"
+        dtype = "bf16" if on_torch or form != _library.GROUPS_NONE else "fp32"
+    if dtype not in ("bf16", "fp32"):
+        raise InvalidArgumentError(f"{function}: dtype is {dtype!r}; it needs bf16 or fp32")
+    return empty_like_of(a, described_a, described_a.shape[:-1] + described_b.shape[-2:-1], dtype, function, "d")
+
+
+def gemm(a: Any, scale_a: Any, b: Any, scale_b: Any, d: Any = None, *, dtype: Optional[str] = None,
+         accumulate: bool = False, batch_invariant: bool = False, programmatic_launch: bool = False,
+         weights_constant: bool = False, max_sms: int = 0, config: str = "", backend: str = "auto",
+         stream: Optional[int] = None, context: Optional[Context] = None) -> Any:
+    """d = (a * scale_a) @ (b * scale_b).T, FP8 in, FP32 sums; with `accumulate` d += instead.
+
+    a: e4m3 [m, k]. scale_a: fp32 [m, ceil(k / 128)], either dimension contiguous (rows contiguous is read fastest).
+    b: e4m3 [n, k]. scale_b: fp32 [ceil(n / 128), ceil(k / 128)], one a block, or [n, ceil(k / 128)], one a row.
+    d: bf16 or fp32 [m, n], written; made with `dtype` when not given: "bf16" by default for torch's tensors, "fp32" for
+    others (a bf16 for NumPy is a TensorView whose .array holds the codes).
+    a, b and d: last dimension contiguous, addresses and pitches multiples of 16 bytes; any m, n, k.
+
+    accumulate: d must be fp32. batch_invariant: the bits of a row do not depend on the other rows. programmatic_launch,
+    weights_constant: start while the stream's previous kernel still runs; it writes neither b nor scale_b.
+    max_sms: multiprocessors to use, 0 = all. config: the tag of a config, "" = planned. backend: "auto" (the tensors'
+    device), "cpu", "cuda" or "reference". stream: a CUDA stream as a number; by default torch's current one for torch's
+    tensors. On the CPU the call returns when d is written.
+
+    Returns d. Raises ValueError for what the caller can mend, NotImplementedError for what this device or build cannot do,
+    RuntimeError for the rest; all are fathom.Error. A refused call writes nothing.
+    """
+    call = _Call("gemm", a, scale_a, b, scale_b, d, dtype, _NO_GROUPS,
+                 {"accumulate": accumulate, "batch_invariant": batch_invariant, "programmatic_launch": programmatic_launch,
+                  "weights_constant": weights_constant, "max_sms": max_sms, "config": config, "backend": backend})
+    if stream is None:
+        stream = current_stream(a, call.described_a)
+    check(library.fathom_gemm((context or default_context())._handle, ctypes.byref(call.args), stream))
+    return call.d
+
+
+def grouped_gemm(a: Any, scale_a: Any, b: Any, scale_b: Any, d: Any = None, *, offsets: Any = None, row_group: Any = None,
+                 group_end: Any = None, rows: Any = None, alignment: int = 128, expected_m: int = 0,
+                 batch_invariant: bool = False, zero_padding: bool = False, programmatic_launch: bool = False,
+                 weights_constant: bool = False, check_metadata: bool = False, max_sms: int = 0, config: str = "",
+                 backend: str = "auto", stream: Optional[int] = None, context: Optional[Context] = None) -> Any:
+    """One product per group: the rows of a that belong to group g times b[g].
+
+    Exactly one of these says which rows are whose; it lies where a lies and is read when the kernel runs:
+    offsets: int32 or int64 [G + 1], ascending: rows [offsets[g], offsets[g + 1]) are group g, no alignment asked.
+    row_group: int32 [m], the group of each row or -1 for nobody's; one group in each aligned block of `alignment` rows.
+    group_end: int32 [G], exclusive ends; starts are rounded up to `alignment`.
+    rows: int32 [G]: the first rows[g] of the max_m rows of group g (masked); then a, scale_a and d have a leading G.
+
+    a: e4m3 [m, k]; with `rows` [G, max_m, k]. scale_a: fp32 [m, ceil(k / 128)]; with `rows` [G, max_m, ceil(k / 128)].
+    b: e4m3 [G, n, k]. scale_b: as gemm's with a leading G. d: bf16 [m, n]; with `rows` [G, max_m, n]; made when not given.
+    Rows that belong to nobody are not touched (zero_padding: row_group stores zeros to rows of -1).
+    alignment: 16, 32, 64, 128 or 256. expected_m: a hint, rows expected in a group. check_metadata: on a GPU too, check the
+    metadata on the host, which synchronises; the CPU always checks. The rest as gemm.
+    """
+    options = {"alignment": alignment, "expected_m": expected_m, "batch_invariant": batch_invariant,
+               "zero_padding": zero_padding, "programmatic_launch": programmatic_launch,
+               "weights_constant": weights_constant, "check_metadata": check_metadata, "max_sms": max_sms,
+               "config": config, "backend": backend}
+    call = _Call("grouped_gemm", a, scale_a, b, scale_b, d, None,
+                 {"offsets": offsets, "row_group": row_group, "group_end": group_end, "rows": rows}, options)
+    if stream is None:
+        stream = current_stream(a, call.described_a)
+    check(library.fathom_grouped_gemm((context or default_context())._handle, ctypes.byref(call.args), stream))
+    return call.d
+
+
+class GemmPlan:
+    """A call checked, planned, compiled and bound once, to be launched as often as the operands' contents change.
+
+    d: what is written. backend: "cpu", "cuda" or "reference". config: the tag of what runs. Made by plan().
+    """
+
+    __slots__ = ("__weakref__", "_device", "_handle", "_keep", "_launch", "d")
+
+    def __init__(self, call: _Call, context: Optional[Context]) -> None:
+        self._handle: Any = None
+        handle = ctypes.c_void_p()
+        check(library.fathom_gemm_plan_create((context or default_context())._handle, ctypes.byref(call.args),
+                                              ctypes.byref(handle)))
+        self._handle = handle
+        self._launch = library.fathom_gemm_plan_launch
+        self._keep = call.keep
+        self.d = call.d
+        # The device whose current stream torch knows; -1: the stream is the default one.
+        described = call.described_a
+        torch_owns = type(getattr(call.source_a, "array", call.source_a)).__module__.partition(".")[0] == "torch"
+        self._device = described.device_index if described.device_type == CUDA and torch_owns else -1
+
+    def launch(self, stream: Optional[int] = None) -> None:
+        """Computes d from what the operands hold now. stream: a CUDA stream as a number; by default torch's current one for
+        torch's tensors. On a GPU it allocates nothing and synchronises nothing; usable in a CUDA graph; from any thread."""
+        if stream is None and self._device >= 0:
+            stream = torch_stream(self._device)
+        status = self._launch(self._handle, stream)
+        if status:
+            raise error_of(status)
+
+    @property
+    def backend(self) -> str:
+        code = ctypes.c_int32()
+        check(library.fathom_gemm_plan_backend(self._handle, ctypes.byref(code)))
+        return BACKEND_NAMES[code.value]
+
+    @property
+    def config(self) -> str:
+        return call_for_text(library.fathom_gemm_plan_config, self._handle) or ""
+
+    def explain(self) -> Dict[str, Any]:
+        """What runs and why: problem, backend, config, and on a GPU launch shape, candidates and their costs."""
+        text = call_for_text(library.fathom_gemm_plan_explain, self._handle) or "{}"
+        explained: Dict[str, Any] = json.loads(text)
+        return explained
+
+    def __del__(self, _destroy: Any = library.fathom_gemm_plan_destroy) -> None:
+        handle = getattr(self, "_handle", None)
+        if handle is not None:
+            _destroy(handle)
+
+
+def _planned_call(function: str, a: Any, scale_a: Any, b: Any, scale_b: Any, d: Any = None, *, offsets: Any = None,
+                  row_group: Any = None, group_end: Any = None, rows: Any = None, dtype: Optional[str] = None,
+                  alignment: int = 128, expected_m: int = 0, accumulate: bool = False, batch_invariant: bool = False,
+                  zero_padding: bool = False, programmatic_launch: bool = False, weights_constant: bool = False,
+                  check_metadata: bool = False, max_sms: int = 0, config: str = "", backend: str = "auto") -> _Call:
+    options = {"alignment": alignment, "expected_m": expected_m, "accumulate": accumulate,
+               "batch_invariant": batch_invariant, "zero_padding": zero_padding,
+               "programmatic_launch": programmatic_launch, "weights_constant": weights_constant,
+               "check_metadata": check_metadata, "max_sms": max_sms, "config": config, "backend": backend}
+    groups = {"offsets": offsets, "row_group": row_group, "group_end": group_end, "rows": rows}
+    return _Call(function, a, scale_a, b, scale_b, d, dtype, groups, options)
+
+
+def plan(a: Any, scale_a: Any, b: Any, scale_b: Any, d: Any = None, *, context: Optional[Context] = None,
+         **options: Any) -> GemmPlan:
+    """A bound plan for gemm, or for grouped_gemm when one of its four kinds of groups is given. Takes their arguments but
+    `stream`; checks, plans, and compiles or loads what is missing. Launch it with .launch(). Raises as gemm."""
+    return GemmPlan(_planned_call("plan", a, scale_a, b, scale_b, d, **options), context)
+
+
+def explain(a: Any, scale_a: Any, b: Any, scale_b: Any, d: Any = None, *, context: Optional[Context] = None,
+            **options: Any) -> Dict[str, Any]:
+    """What a call would run and why, with plan's arguments: plan(...).explain(). Computes nothing."""
+    return GemmPlan(_planned_call("explain", a, scale_a, b, scale_b, d, **options), context).explain()
+
+
+def can_implement(a: Any, scale_a: Any, b: Any, scale_b: Any, d: Any = None, *, context: Optional[Context] = None,
+                  **options: Any) -> Optional[str]:
+    """Why a call would be refused, with plan's arguments; None when it would run. Reads shapes and pointers, no data;
+    compiles nothing."""
+    try:
+        call = _planned_call("can_implement", a, scale_a, b, scale_b, d, **options)
+    except InvalidArgumentError as error:
+        return str(error)
+    reason = ctypes.c_char_p()
+    check(library.fathom_gemm_can_implement((context or default_context())._handle, ctypes.byref(call.args),
+                                            ctypes.byref(reason)))
+    return None if reason.value is None else reason.value.decode()

@@ -1,0 +1,123 @@
+"""quantize, dequantize and the order of scales. Front of the package; computes nothing."""
+
+import ctypes
+from typing import Any, Optional, Tuple
+
+from . import _library
+from ._context import Context, default_context
+from ._library import BACKENDS, BLOCKS, InvalidArgumentError, QuantizeArgs, check, library
+from ._tensor import current_stream, describe, empty_like_of, require_writable, struct_of
+
+Pair = Tuple[Any, Any]
+
+
+def backend_code(backend: str, function: str) -> int:
+    if backend not in BACKENDS:
+        raise InvalidArgumentError(f"{function}: backend is {backend!r}; it needs one of {', '.join(BACKENDS)}")
+    return BACKENDS[backend]
+
+
+def _run(function: Any, name: str, tensors: Any, block: str, backend: str, flags: int, written: Tuple[str, ...],
+         stream: Optional[int], context: Optional[Context]) -> None:
+    described = {key: describe(tensor, name, key) for key, tensor in tensors.items()}
+    for key in written:
+        require_writable(described[key], name, key)
+    if stream is None:
+        stream = current_stream(tensors["x"], described["x"])
+    args = QuantizeArgs(struct_size=ctypes.sizeof(QuantizeArgs), block=BLOCKS[block], backend=backend_code(backend, name),
+                        flags=flags, **{key: struct_of(value) for key, value in described.items()})
+    check(function((context or default_context())._handle, ctypes.byref(args), stream))
+
+
+def _quantize(name: str, x: Any, block: str, power_of_two_scales: bool, q: Any, scale: Any, backend: str,
+              stream: Optional[int], context: Optional[Context]) -> Pair:
+    described = describe(x, name, "x")
+    if len(described.shape) != 2:
+        raise InvalidArgumentError(f"{name}: x has {len(described.shape)} dimensions {list(described.shape)}; it needs 2: "
+                                   "[rows, cols]")
+    rows, cols = described.shape if block != "1x128_transposed" else described.shape[::-1]
+    if q is None:
+        q = empty_like_of(x, described, (rows, cols), "e4m3", name, "q")
+    if scale is None:
+        scale_rows = -(-rows // 128) if block == "128x128" else rows
+        # Rows contiguous is what gemm reads fastest for scale_a; the few scales of weights are read in their own order.
+        order = "rows" if block == "128x128" else "columns"
+        scale = empty_like_of(x, described, (scale_rows, -(-cols // 128)), "fp32", name, "scale", order)
+    flags = _library.QUANTIZE_POWER_OF_TWO_SCALES if power_of_two_scales else 0
+    _run(library.fathom_quantize, name, {"x": x, "q": q, "scale": scale}, block, backend, flags, ("q", "scale"), stream,
+         context)
+    return q, scale
+
+
+def quantize_1x128(x: Any, *, power_of_two_scales: bool = False, q: Any = None, scale: Any = None, backend: str = "auto",
+                   stream: Optional[int] = None, context: Optional[Context] = None) -> Pair:
+    """Casts x to FP8 with one scale per row and 128 columns: for activations.
+
+    x: bf16, fp16 or fp32 [rows, cols], rows contiguous, any pitch.
+    q: e4m3 [rows, cols], written; made when not given (for a NumPy x: a TensorView whose .array holds the codes).
+    scale: fp32 [rows, ceil(cols / 128)] in either order, written; made in the order that gemm reads fastest.
+    scale = max(amax, 1e-4) / 448 over each block, rounded up to a power of two on demand; q = x / scale, to nearest even.
+    backend: "auto" (the tensors' device), "cpu", "cuda" or "reference". stream: a CUDA stream as a number; by default
+    torch's current one for torch's tensors. Returns (q, scale). Raises ValueError for what the caller can mend,
+    NotImplementedError for what this machine cannot do.
+    """
+    return _quantize("quantize_1x128", x, "1x128", power_of_two_scales, q, scale, backend, stream, context)
+
+
+def quantize_128x128(x: Any, *, power_of_two_scales: bool = False, q: Any = None, scale: Any = None, backend: str = "auto",
+                     stream: Optional[int] = None, context: Optional[Context] = None) -> Pair:
+    """Casts x to FP8 with one scale per block of 128 x 128: for weights. scale: fp32 [ceil(rows / 128), ceil(cols / 128)];
+    the rest as quantize_1x128."""
+    return _quantize("quantize_128x128", x, "128x128", power_of_two_scales, q, scale, backend, stream, context)
+
+
+def quantize_1x128_transposed(x: Any, *, power_of_two_scales: bool = False, q: Any = None, scale: Any = None,
+                              backend: str = "auto", stream: Optional[int] = None,
+                              context: Optional[Context] = None) -> Pair:
+    """The 1x128 cast of the transpose of x [rows, cols]: q [cols, rows], scale [cols, ceil(rows / 128)]; the rest as
+    quantize_1x128."""
+    return _quantize("quantize_1x128_transposed", x, "1x128_transposed", power_of_two_scales, q, scale, backend, stream,
+                     context)
+
+
+def dequantize(q: Any, scale: Any, x: Any = None, *, block: str = "1x128", dtype: str = "fp32", backend: str = "auto",
+               stream: Optional[int] = None, context: Optional[Context] = None) -> Any:
+    """x = q * scale in fp32, the inverse of the casts up to rounding.
+
+    q, scale: as the cast of that `block` ("1x128", "128x128", "1x128_transposed") wrote them. x: fp32 or bf16, written;
+    made with `dtype` when not given. Returns x; raises as quantize_1x128."""
+    if block not in BLOCKS:
+        raise InvalidArgumentError(f"dequantize: block is {block!r}; it needs one of {', '.join(BLOCKS)}")
+    if x is None:
+        if dtype not in ("fp32", "bf16"):
+            raise InvalidArgumentError(f"dequantize: dtype is {dtype!r}; it needs fp32 or bf16")
+        described = describe(q, "dequantize", "q")
+        shape = described.shape[::-1] if block == "1x128_transposed" else described.shape
+        if len(shape) != 2:
+            raise InvalidArgumentError(f"dequantize: q has {len(shape)} dimensions {list(shape)}; it needs 2: [rows, cols]")
+        x = empty_like_of(q, described, shape, dtype, "dequantize", "x")
+    _run(library.fathom_dequantize, "dequantize", {"x": x, "q": q, "scale": scale}, block, backend, 0, ("x",), stream,
+         context)
+    return x
+
+
+def copy_scales(scale: Any, to: Any = None, *, backend: str = "auto", stream: Optional[int] = None,
+                context: Optional[Context] = None) -> Any:
+    """Scales in another order: by default in the one that gemm reads fastest for scale_a, rows contiguous and a pitch that
+    is a multiple of 16 bytes.
+
+    scale: fp32 [rows, blocks of 128]. to: of the same shape with strides of its own, written; made when not given.
+    Returns `to`; raises as quantize_1x128."""
+    source = describe(scale, "copy_scales", "scale")
+    if to is None:
+        if len(source.shape) != 2:
+            raise InvalidArgumentError(f"copy_scales: scale has {len(source.shape)} dimensions {list(source.shape)}; it needs "
+                                       "2: [rows, blocks of 128]; for groups copy each")
+        to = empty_like_of(scale, source, source.shape, "fp32", "copy_scales", "to", "columns")
+    target = describe(to, "copy_scales", "to")
+    require_writable(target, "copy_scales", "to")
+    if stream is None:
+        stream = current_stream(scale, source)
+    check(library.fathom_copy_scales((context or default_context())._handle, ctypes.byref(struct_of(source)),
+                                     ctypes.byref(struct_of(target)), backend_code(backend, "copy_scales"), stream))
+    return to
