@@ -3,17 +3,15 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <fathom/error.hpp>
 #include <filesystem>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <thread>
 #include <utility>
 #include <vector>
 
+#include "api/compile.hpp"
 #include "api/cuda_runtime.hpp"
 #include "backend.hpp"
 #include "help.hpp"
@@ -54,45 +52,11 @@ std::vector<Job> jobs_of(const CompileFlags& flags) {
   return jobs;
 }
 
-/// The CUDA version of the driver, so that the compiler is chosen as serving will; 0 without one.
-int driver_major(const Context& context) {
-  try {
-    return cuda::Driver::load(context.options().libcuda).version() / 1000;
-  } catch (const Error& error) {
-    if (error.code() == ErrorCode::kNoDevice) return 0;
-    throw;
-  }
-}
-
 using Kernels = std::vector<std::shared_ptr<const jit::Kernel>>;
 
-/// Threads suffice: NVRTC compiles in parallel within a process (docs/jit_cache.md).
 Kernels build(jit::Builder& builder, const std::vector<Job>& jobs, int threads) {
-  Kernels kernels(jobs.size());
   Progress progress("compiling", static_cast<std::int64_t>(jobs.size()));
-  std::atomic<std::size_t> next{0};
-  std::mutex mutex;  // progress and failure
-  std::exception_ptr failure;
-  const auto work = [&] {
-    for (std::size_t i = next++; i < jobs.size(); i = next++) {
-      try {
-        kernels[i] = builder.build(jobs[i].name, jobs[i].source);
-        const std::lock_guard lock(mutex);
-        progress.advance(1);
-      } catch (...) {
-        const std::lock_guard lock(mutex);
-        if (!failure) failure = std::current_exception();
-        next = jobs.size();
-      }
-    }
-  };
-  {
-    std::vector<std::jthread> workers;
-    for (int i = 1; i < threads; ++i) workers.emplace_back(work);
-    work();
-  }
-  if (failure) std::rethrow_exception(failure);
-  return kernels;
+  return api::build_kernels(builder, jobs, threads, [&progress] { progress.advance(1); });
 }
 
 std::filesystem::path output_directory(const std::string& given) {
@@ -180,7 +144,7 @@ Report compile(const CompileFlags& flags) {
   const std::filesystem::path directory =
       flags.output.empty() ? std::filesystem::path() : output_directory(flags.output);
   const Context context = make_context();
-  jit::Builder builder(api::builder_options(context, driver_major(context)),
+  jit::Builder builder(api::builder_options(context, api::driver_major(context)),
                        embedded::device_sources());
   builder.require_compiler("compile");
   const int threads = static_cast<int>(std::min<std::size_t>(

@@ -5,7 +5,6 @@
 #include <memory>
 
 #include "api/gemm_check.hpp"
-#include "api/gemm_explain.hpp"
 #include "backend.hpp"
 #include "help.hpp"
 #include "json_report.hpp"
@@ -88,27 +87,14 @@ GemmOptions options_of(const PlanFlags& flags) {
   return options;
 }
 
-/// A plan for a GPU that need not be in this machine, in the form that explain_gemm takes.
-class PlannedGemm final : public api::BoundGemm {
- public:
-  explicit PlannedGemm(const plan::GemmPlan& plan)
-      : tag_(plan::gemm_tag(plan.config)), json_(plan::plan_json(plan)) {}
-  void launch(void*) const override {}
-  const std::string& config() const override { return tag_; }
-  std::string plan_json() const override { return json_; }
-
- private:
-  std::string tag_, json_;
-};
-
 Report plan_for(const std::string& device, const PlanFlags& flags) {
   const plan::DeviceSpec spec = plan::find_device(device).value();
-  const plan::GemmProblem problem = api::check_gemm(views_of(flags), options_of(flags));
-  const plan::GemmPlan plan = plan::plan_gemm(problem, spec);
-  const std::string explained = api::explain_gemm(problem, Backend::kCuda, PlannedGemm(plan));
+  const GemmOperands operands = views_of(flags);
+  const GemmOptions options = options_of(flags);
+  const plan::GemmPlan plan = plan::plan_gemm(api::check_gemm(operands, options), spec);
   Json json = new_object();
   json["device"] = {{"name", spec.name}, {"sms", spec.num_sms}};
-  json.update(Json::parse(explained));
+  json.update(Json::parse(explain_gemm(operands, options, device)));
   return make_report(json, fmt::format("{} on {} ({} SMs)\n\n{}", flags.problem.op, spec.name,
                                        spec.num_sms, plan::plan_table(plan)));
 }

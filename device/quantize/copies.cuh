@@ -39,7 +39,11 @@ template <Config kConfig>
 FATHOM_DEVICE void copy_scales(const Params& p, int cta, SmemAddr smem) {
   constexpr int kWarps = kThreads / 32;
   constexpr int kSide = kConfig.tile_rows();
-  const TileOrigin origin = tile_origin<kConfig>(cta, p.cols);
+  const int tiles = static_cast<int>(tiles_of(kConfig, p.rows, p.cols));
+  const int plane = cta / tiles;
+  const TileOrigin origin = tile_origin<kConfig>(cta - plane * tiles, p.cols);
+  const float* from = p.scale_from + plane * p.from_plane_stride;
+  float* to = p.scale + plane * p.scale_plane_stride;
   const int lane = ptx::thread_index() % 32;
   const int warp = ptx::thread_index() / 32;
   const bool reads_down = p.from_row_stride < p.from_col_stride;
@@ -48,7 +52,7 @@ FATHOM_DEVICE void copy_scales(const Params& p, int cta, SmemAddr smem) {
     const int col = reads_down ? step : lane;
     if (origin.row + row < p.rows && origin.col + col < p.cols)
       store_float(smem + (row * 33 + col) * 4,
-                  load_scale(p.scale_from + (origin.row + row) * p.from_row_stride +
+                  load_scale(from + (origin.row + row) * p.from_row_stride +
                              (origin.col + col) * p.from_col_stride));
   }
   ptx::barrier_sync(0, kThreads);
@@ -57,7 +61,7 @@ FATHOM_DEVICE void copy_scales(const Params& p, int cta, SmemAddr smem) {
     const int row = writes_down ? lane : step;
     const int col = writes_down ? step : lane;
     if (origin.row + row < p.rows && origin.col + col < p.cols)
-      p.scale[(origin.row + row) * p.scale_row_stride + (origin.col + col) * p.scale_col_stride] =
+      to[(origin.row + row) * p.scale_row_stride + (origin.col + col) * p.scale_col_stride] =
           load_float(smem + (row * 33 + col) * 4);
   }
 }

@@ -20,6 +20,8 @@ struct Params {
   const float* scale_from = nullptr;  ///< kCopyScales: the original
   int64_t from_row_stride = 0;
   int64_t from_col_stride = 0;
+  int64_t scale_plane_stride = 0;  ///< kCopyScales: from group to group
+  int64_t from_plane_stride = 0;
   int64_t rows = 0;
   int64_t cols = 0;
   int32_t rows_per_scale = 1;  ///< kDequantize: 1 or 128
@@ -34,10 +36,14 @@ struct Launch {
   int32_t smem_bytes = 0;
 };
 
-/// One CTA per tile; tiles along cols are neighbours.
-FATHOM_HD constexpr Launch launch_of(const Config& c, int64_t rows, int64_t cols) {
-  return {ceil_div<int64_t>(rows, c.tile_rows()) * ceil_div<int64_t>(cols, c.tile_cols()),
-          c.num_threads(), c.smem_bytes()};
+FATHOM_HD constexpr int64_t tiles_of(const Config& c, int64_t rows, int64_t cols) {
+  return ceil_div<int64_t>(rows, c.tile_rows()) * ceil_div<int64_t>(cols, c.tile_cols());
+}
+
+/// One CTA per tile; tiles along cols are neighbours, planes (kCopyScales) follow each other.
+FATHOM_HD constexpr Launch launch_of(const Config& c, int64_t rows, int64_t cols,
+                                     int64_t planes = 1) {
+  return {planes * tiles_of(c, rows, cols), c.num_threads(), c.smem_bytes()};
 }
 
 FATHOM_HD constexpr bool multiple_of(uint64_t address, int64_t pitch_bytes, int alignment) {

@@ -163,6 +163,10 @@ typedef struct fathom_context_options {
   /* FATHOM_SITE_PACKAGES: directories of Python packages, ':' between them, where the wheels of the
      run-time compiler and of OpenBLAS are looked for; NULL = none. */
   const char* site_packages;
+  /* FATHOM_LINE_INFO: nonzero = kernels carry the source lines that profilers show. */
+  int32_t line_info;
+  /* Zero. */
+  int32_t reserved;
 } fathom_context_options;
 
 /* A context that depends on no FATHOM_ variable. `options` may be NULL: all defaults. Strings of
@@ -289,6 +293,80 @@ FATHOM_API fathom_status fathom_gemm_plan_config(const fathom_gemm_plan* plan, c
 FATHOM_API fathom_status fathom_gemm_plan_explain(const fathom_gemm_plan* plan, const char** json);
 FATHOM_API void fathom_gemm_plan_destroy(fathom_gemm_plan* plan);
 
+/* What fathom_gemm_plan_explain would give on a GPU that need not be in this machine: "h200",
+   "h100", "h800", "h20" or "gh200". Reads shapes, strides and the alignment of pointers, no data.
+   The text lives until the next call of this function on this thread. */
+FATHOM_API fathom_status fathom_gemm_explain(const fathom_gemm_args* args, const char* device,
+                                             const char** json);
+
+/* The calls of one weight matrix, or of one set of experts: all that the choice of a GPU kernel
+   depends on, with m from min_m to max_m. */
+typedef struct fathom_gemm_range {
+  size_t struct_size;
+  int64_t n;
+  int64_t k;
+  /* 0 = 1. */
+  int64_t num_groups;
+  /* Dense: rows of a. OFFSETS, ROW_GROUP, GROUP_END: rows of a, or expected_m * num_groups where
+     calls give that hint and it is less. MASKED: rows expected in a group, which is max_m without a
+     hint. */
+  int64_t min_m;
+  int64_t max_m;
+  /* ROW_GROUP, GROUP_END; 0 = 128. */
+  int64_t group_alignment;
+  /* FATHOM_GROUPS_NONE, ... */
+  int32_t group_form;
+  /* Type of d: FATHOM_BF16 or FATHOM_FP32; 0 = FATHOM_BF16. */
+  int32_t d_dtype;
+  /* What a scale of b covers: FATHOM_BLOCK_128X128 or FATHOM_BLOCK_1X128; 0 = 128X128. */
+  int32_t scale_b_block;
+  /* 0 = all. */
+  int32_t max_sms;
+  /* FATHOM_GEMM_BATCH_INVARIANT or 0. */
+  uint64_t flags;
+  /* As fathom_gemm_explain; NULL or "" = the GPU of this machine, an H200 where there is none. */
+  const char* device;
+} fathom_gemm_range;
+
+/* The tags of every config that is chosen for a call in the range, each once: what fathom_compile
+   has to build so that none of them compiles later. Needs no GPU. The list lives until the next
+   call of this function on this thread. */
+FATHOM_API fathom_status fathom_gemm_configs(fathom_context* context,
+                                             const fathom_gemm_range* range,
+                                             const char* const** configs, int64_t* count);
+
+/* ---------------------------------------------------------------------------------------------- */
+/* compile: GPU kernels before the first call that needs them */
+
+/* The tags of all kernels of every family. Lives forever. */
+FATHOM_API fathom_status fathom_all_configs(const char* const** configs, int64_t* count);
+
+/* Called after each kernel, from any thread, one call at a time. A nonzero return value stops:
+   fathom_compile fails with FATHOM_COMPILE_FAILED, and what is done stays in the cache. */
+typedef int32_t (*fathom_compile_progress)(void* user_data, int64_t done, int64_t total);
+
+typedef struct fathom_compile_args {
+  size_t struct_size;
+  /* Tags; NULL with num_configs 0 = all kernels of every family. */
+  const char* const* configs;
+  int64_t num_configs;
+  /* NULL = none. */
+  fathom_compile_progress progress;
+  void* progress_user_data;
+  /* Kernels compiled at once; 0 = as many as the context has threads. */
+  int32_t jobs;
+  /* Zero. */
+  int32_t reserved;
+} fathom_compile_args;
+
+/* Makes these kernels: from the cache, or compiled and put there. Needs no GPU; on a machine with
+   one, calls through this context find them in memory. *json (json may be NULL) is an object
+   {"kernels": [{"config", "name", "bytes", "registers", "spill_bytes", "ms", "cached",
+   "on_disk"}]}, in the order of the tags; it lives until the next call of this function on this
+   thread. */
+FATHOM_API fathom_status fathom_compile(fathom_context* context, const fathom_compile_args* args,
+                                        const char** json);
+
 /* ---------------------------------------------------------------------------------------------- */
 /* quantize and dequantize: casts between floating point and FP8 with fine-grained scales
 
@@ -333,8 +411,9 @@ FATHOM_API fathom_status fathom_quantize(fathom_context* context, const fathom_q
 FATHOM_API fathom_status fathom_dequantize(fathom_context* context,
                                            const fathom_quantize_args* args, void* stream);
 
-/* Scales [rows, blocks of 128] in another order: `to` has the shape of `from` and strides of its
-   own, and is written. `backend`: FATHOM_BACKEND_AUTO, ... */
+/* Copies fp32 scales [rows, blocks of 128], or [G, rows, blocks of 128], into another order: `to`
+   has the shape of `from` and strides of its own. With rows contiguous and a pitch that is a
+   multiple of 4, gemm reads them fastest. `backend` is FATHOM_BACKEND_AUTO, ... */
 FATHOM_API fathom_status fathom_copy_scales(fathom_context* context, const fathom_tensor* from,
                                             const fathom_tensor* to, int32_t backend, void* stream);
 

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <fathom/export.h>
 #include <fathom/context.hpp>
@@ -139,5 +140,39 @@ FATHOM_API void grouped_gemm(const Context& context, const GemmOperands& operand
 FATHOM_API std::optional<std::string> can_implement(const Context& context,
                                                     const GemmOperands& operands,
                                                     const GemmOptions& options = {});
+
+/// What GemmPlan::explain would say on a GPU that need not be in this machine: "h200", "h100",
+/// "h800", "h20" or "gh200". Reads shapes, strides and the alignment of pointers, no data. Throws
+/// Error.
+FATHOM_API std::string explain_gemm(const GemmOperands& operands, const GemmOptions& options,
+                                    const std::string& device);
+
+/// The calls of one weight matrix, or of one set of experts: all that the choice of a GPU kernel
+/// depends on, with m from min_m to max_m.
+struct FATHOM_API GemmRange {
+  Groups::Form form = Groups::Form::kNone;
+  std::int64_t n = 0;
+  std::int64_t k = 0;
+  std::int64_t num_groups = 1;
+  /// Dense: rows of a. Contiguous rows in groups: rows of a, or expected_m * num_groups where calls
+  /// give that hint and it is less. Masked: rows expected in a group, which is max_m without a
+  /// hint.
+  std::int64_t min_m = 1;
+  std::int64_t max_m = 0;
+  /// kRowGroup, kGroupEnd.
+  std::int64_t alignment = 128;
+  DType out = DType::kBf16;
+  /// One scale of b a row and 128 of k instead of a 128 x 128 block.
+  bool scale_b_1x128 = false;
+  bool batch_invariant = false;
+  /// 0 = all.
+  int max_sms = 0;
+  /// As explain_gemm; empty = the GPU of this machine, an H200 where there is none.
+  std::string device = {};
+};
+
+/// The tags of every config that the planner chooses for a call in the range, each once: what
+/// compile() has to build so that none of them compiles later. Needs no GPU. Throws Error.
+FATHOM_API std::vector<std::string> gemm_configs(const Context& context, const GemmRange& range);
 
 }  // namespace fathom

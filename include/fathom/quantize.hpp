@@ -40,9 +40,9 @@ FATHOM_API void dequantize(const Context& context, const TensorView& q, const Te
                            const TensorView& x, ScaleBlock block, Backend backend = Backend::kAuto,
                            void* stream = nullptr);
 
-/// Scales [rows, blocks of 128] in another order: `to` has the shape of `from` and strides of its
-/// own, and is written. With rows contiguous and a pitch that is a multiple of 4, gemm fetches them
-/// by TMA.
+/// Scales [rows, blocks of 128], or [G, rows, blocks of 128], in another order: `to` has the shape
+/// of `from` and strides of its own, and is written. With rows contiguous and a pitch that is a
+/// multiple of 4, gemm fetches them by TMA.
 FATHOM_API void copy_scales(const Context& context, const TensorView& from, const TensorView& to,
                             Backend backend = Backend::kAuto, void* stream = nullptr);
 

@@ -1,4 +1,4 @@
-// The C ABI over the C++ interface: structs in, exceptions to statuses. Front end; decides nothing.
+// The C ABI over the C++ interface: errors, tensors, contexts, casts. Front end; decides nothing.
 #include <fathom/c_api.h>
 
 #include <fmt/format.h>
@@ -9,27 +9,20 @@
 #include <string>
 #include <utility>
 
-#include <fathom/gemm.hpp>
 #include <fathom/quantize.hpp>
 
-#include "api/c_support.hpp"
-
-struct fathom_context {
-  fathom::Context context;
-};
-
-struct fathom_gemm_plan {
-  fathom::GemmPlan plan;
-};
+#include "api/c_handles.hpp"
 
 namespace {
 
 using fathom::ErrorCode;
 using fathom::api::check_flags;
 using fathom::api::guarded;
+using fathom::api::override_text;
 using fathom::api::read_struct;
 using fathom::api::refuse;
 using fathom::api::required;
+using fathom::api::view_of;
 
 static_assert(FATHOM_NO_DEVICE == static_cast<int>(ErrorCode::kNoDevice));
 static_assert(FATHOM_INTERNAL == static_cast<int>(ErrorCode::kInternal));
@@ -38,7 +31,6 @@ static_assert(FATHOM_CUDA == static_cast<int>(fathom::DeviceType::kCuda));
 static_assert(FATHOM_MAX_RANK == fathom::TensorView::kMaxRank);
 static_assert(FATHOM_LOG_DEBUG == static_cast<int>(fathom::LogLevel::kDebug));
 static_assert(FATHOM_BACKEND_REFERENCE == static_cast<int>(fathom::Backend::kReference));
-static_assert(FATHOM_GROUPS_MASKED == static_cast<int>(fathom::Groups::Form::kMasked));
 static_assert(FATHOM_BLOCK_1X128_TRANSPOSED ==
               static_cast<int>(fathom::ScaleBlock::k1x128Transposed));
 
@@ -47,17 +39,6 @@ struct LastError {
   std::string message;
 };
 thread_local LastError last_error;
-
-fathom::TensorView view_of(const fathom_tensor& tensor) {
-  fathom::TensorView view;
-  view.data = tensor.data;
-  view.dtype = static_cast<fathom::DType>(tensor.dtype);
-  view.device = {static_cast<fathom::DeviceType>(tensor.device_type), tensor.device_index};
-  view.rank = tensor.rank;
-  std::copy(std::begin(tensor.shape), std::end(tensor.shape), view.shape.begin());
-  std::copy(std::begin(tensor.stride), std::end(tensor.stride), view.stride.begin());
-  return view;
-}
 
 fathom_tensor tensor_of(const fathom::TensorView& view) {
   fathom_tensor tensor{};
@@ -71,14 +52,11 @@ fathom_tensor tensor_of(const fathom::TensorView& view) {
   return tensor;
 }
 
-void override_text(std::string& field, const char* value) {
-  if (value != nullptr && value[0] != '\0') field = value;
-}
-
 void override_options(fathom::ContextOptions& options, const fathom_context_options* given,
                       std::string_view function) {
   if (given == nullptr) return;
   const fathom_context_options c = read_struct(given, function, "fathom_context_options");
+  if (c.reserved != 0) refuse("{}: reserved is {}; it needs 0", function, c.reserved);
   if (c.log_level < FATHOM_LOG_OFF || c.log_level > FATHOM_LOG_DEBUG) {
     refuse("{}: log_level is {}; it needs FATHOM_LOG_OFF (0) to FATHOM_LOG_DEBUG (4)", function,
            c.log_level);
@@ -100,41 +78,7 @@ void override_options(fathom::ContextOptions& options, const fathom_context_opti
   override_text(options.nvrtc, c.nvrtc);
   override_text(options.openblas, c.openblas);
   override_text(options.site_packages, c.site_packages);
-}
-
-struct GemmArguments {
-  fathom::GemmOperands operands;
-  fathom::GemmOptions options;
-};
-
-GemmArguments read_gemm(const fathom_gemm_args* given, std::string_view function) {
-  const fathom_gemm_args c = read_struct(given, function, "fathom_gemm_args");
-  check_flags(c.flags,
-              FATHOM_GEMM_ACCUMULATE | FATHOM_GEMM_BATCH_INVARIANT | FATHOM_GEMM_ZERO_PADDING |
-                  FATHOM_GEMM_PROGRAMMATIC_LAUNCH | FATHOM_GEMM_WEIGHTS_CONSTANT |
-                  FATHOM_GEMM_CHECK_METADATA,
-              function);
-  if (c.reserved != 0) refuse("{}: reserved is {}; it needs 0", function, c.reserved);
-  GemmArguments result;
-  result.operands.a = view_of(c.a);
-  result.operands.scale_a = view_of(c.scale_a);
-  result.operands.b = view_of(c.b);
-  result.operands.scale_b = view_of(c.scale_b);
-  result.operands.d = view_of(c.d);
-  result.operands.groups.form = static_cast<fathom::Groups::Form>(c.group_form);
-  result.operands.groups.index = view_of(c.group_index);
-  if (c.group_alignment != 0) result.operands.groups.alignment = c.group_alignment;
-  result.operands.groups.expected_m = c.expected_m;
-  result.options.backend = static_cast<fathom::Backend>(c.backend);
-  result.options.accumulate = (c.flags & FATHOM_GEMM_ACCUMULATE) != 0;
-  result.options.batch_invariant = (c.flags & FATHOM_GEMM_BATCH_INVARIANT) != 0;
-  result.options.zero_padding = (c.flags & FATHOM_GEMM_ZERO_PADDING) != 0;
-  result.options.programmatic_launch = (c.flags & FATHOM_GEMM_PROGRAMMATIC_LAUNCH) != 0;
-  result.options.weights_constant = (c.flags & FATHOM_GEMM_WEIGHTS_CONSTANT) != 0;
-  result.options.check_metadata = (c.flags & FATHOM_GEMM_CHECK_METADATA) != 0;
-  result.options.max_sms = c.max_sms;
-  override_text(result.options.config, c.config);
-  return result;
+  if (c.line_info != 0) options.line_info = true;
 }
 
 fathom_quantize_args read_quantize(const fathom_quantize_args* given, std::uint64_t known_flags,
@@ -223,78 +167,6 @@ void fathom_context_destroy(fathom_context* context) {
   delete context;
 }
 
-fathom_status fathom_gemm(fathom_context* context, const fathom_gemm_args* args, void* stream) {
-  return guarded([&] {
-    const GemmArguments call = read_gemm(args, "fathom_gemm");
-    fathom::gemm(required(context, "fathom_gemm", "context")->context, call.operands, call.options,
-                 stream);
-  });
-}
-
-fathom_status fathom_grouped_gemm(fathom_context* context, const fathom_gemm_args* args,
-                                  void* stream) {
-  return guarded([&] {
-    const GemmArguments call = read_gemm(args, "fathom_grouped_gemm");
-    fathom::grouped_gemm(required(context, "fathom_grouped_gemm", "context")->context,
-                         call.operands, call.options, stream);
-  });
-}
-
-fathom_status fathom_gemm_can_implement(fathom_context* context, const fathom_gemm_args* args,
-                                        const char** reason) {
-  return guarded([&] {
-    constexpr std::string_view kFunction = "fathom_gemm_can_implement";
-    required(reason, kFunction, "reason");
-    const GemmArguments call = read_gemm(args, kFunction);
-    thread_local std::string text;
-    const auto answer = fathom::can_implement(required(context, kFunction, "context")->context,
-                                              call.operands, call.options);
-    if (answer) text = *answer;
-    *reason = answer ? text.c_str() : nullptr;
-  });
-}
-
-fathom_status fathom_gemm_plan_create(fathom_context* context, const fathom_gemm_args* args,
-                                      fathom_gemm_plan** plan) {
-  return guarded([&] {
-    constexpr std::string_view kFunction = "fathom_gemm_plan_create";
-    required(plan, kFunction, "plan");
-    const GemmArguments call = read_gemm(args, kFunction);
-    *plan = new fathom_gemm_plan{fathom::plan_gemm(required(context, kFunction, "context")->context,
-                                                   call.operands, call.options)};
-  });
-}
-
-fathom_status fathom_gemm_plan_launch(const fathom_gemm_plan* plan, void* stream) {
-  return guarded([&] { required(plan, "fathom_gemm_plan_launch", "plan")->plan.launch(stream); });
-}
-
-fathom_status fathom_gemm_plan_backend(const fathom_gemm_plan* plan, int32_t* backend) {
-  return guarded([&] {
-    required(backend, "fathom_gemm_plan_backend", "backend");
-    *backend =
-        static_cast<int32_t>(required(plan, "fathom_gemm_plan_backend", "plan")->plan.backend());
-  });
-}
-
-fathom_status fathom_gemm_plan_config(const fathom_gemm_plan* plan, const char** config) {
-  return guarded([&] {
-    required(config, "fathom_gemm_plan_config", "config");
-    *config = required(plan, "fathom_gemm_plan_config", "plan")->plan.config().c_str();
-  });
-}
-
-fathom_status fathom_gemm_plan_explain(const fathom_gemm_plan* plan, const char** json) {
-  return guarded([&] {
-    required(json, "fathom_gemm_plan_explain", "json");
-    *json = required(plan, "fathom_gemm_plan_explain", "plan")->plan.explain().c_str();
-  });
-}
-
-void fathom_gemm_plan_destroy(fathom_gemm_plan* plan) {
-  delete plan;
-}
-
 fathom_status fathom_quantize(fathom_context* context, const fathom_quantize_args* args,
                               void* stream) {
   return guarded([&] {
@@ -309,16 +181,6 @@ fathom_status fathom_quantize(fathom_context* context, const fathom_quantize_arg
   });
 }
 
-fathom_status fathom_dequantize(fathom_context* context, const fathom_quantize_args* args,
-                                void* stream) {
-  return guarded([&] {
-    const fathom_quantize_args c = read_quantize(args, 0, "fathom_dequantize");
-    fathom::dequantize(required(context, "fathom_dequantize", "context")->context, view_of(c.q),
-                       view_of(c.scale), view_of(c.x), static_cast<fathom::ScaleBlock>(c.block),
-                       static_cast<fathom::Backend>(c.backend), stream);
-  });
-}
-
 fathom_status fathom_copy_scales(fathom_context* context, const fathom_tensor* from,
                                  const fathom_tensor* to, int32_t backend, void* stream) {
   return guarded([&] {
@@ -327,5 +189,15 @@ fathom_status fathom_copy_scales(fathom_context* context, const fathom_tensor* f
                         view_of(*required(from, kFunction, "from")),
                         view_of(*required(to, kFunction, "to")),
                         static_cast<fathom::Backend>(backend), stream);
+  });
+}
+
+fathom_status fathom_dequantize(fathom_context* context, const fathom_quantize_args* args,
+                                void* stream) {
+  return guarded([&] {
+    const fathom_quantize_args c = read_quantize(args, 0, "fathom_dequantize");
+    fathom::dequantize(required(context, "fathom_dequantize", "context")->context, view_of(c.q),
+                       view_of(c.scale), view_of(c.x), static_cast<fathom::ScaleBlock>(c.block),
+                       static_cast<fathom::Backend>(c.backend), stream);
   });
 }

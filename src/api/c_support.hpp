@@ -9,8 +9,10 @@
 #include <fathom/context.hpp>
 #include <fathom/error.hpp>
 #include <new>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace fathom::api {
 
@@ -73,6 +75,21 @@ Struct read_struct(const Struct* given, std::string_view function, std::string_v
   }
   return result;
 }
+
+/// A list of strings as C takes it.
+class TextList {
+ public:
+  TextList() = default;
+  explicit TextList(std::vector<std::string> texts) : texts_(std::move(texts)) {
+    for (const std::string& text : texts_) pointers_.push_back(text.c_str());
+  }
+  const char* const* data() const { return pointers_.data(); }
+  std::int64_t size() const { return static_cast<std::int64_t>(pointers_.size()); }
+
+ private:
+  std::vector<std::string> texts_;  // moving the vector moves no text
+  std::vector<const char*> pointers_;
+};
 
 inline void check_flags(std::uint64_t flags, std::uint64_t known, std::string_view function) {
   if ((flags & ~known) == 0) return;

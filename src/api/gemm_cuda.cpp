@@ -8,7 +8,6 @@
 
 #include "api/cuda_runtime.hpp"
 #include "api/gemm_check.hpp"
-#include "cuda/device.hpp"
 #include "cuda/memory.hpp"
 #include "cuda/tensor_map.hpp"
 
@@ -16,14 +15,6 @@ namespace fathom::api {
 namespace {
 
 namespace kernel = device::gemm;
-
-plan::DeviceSpec device_spec(const cuda::DeviceInfo& info) {
-  return plan::device_from({.name = info.name,
-                            .num_sms = info.num_sms,
-                            .l2_bytes = info.l2_bytes,
-                            .smem_bytes_per_cta = info.shared_bytes_per_block,
-                            .max_clock_khz = info.clock_khz});
-}
 
 void require_dense(const plan::GemmProblem& problem) {
   if (!problem.grouped()) return;
@@ -163,6 +154,14 @@ class CudaGemmBackend final : public GemmBackend {
 };
 
 }  // namespace
+
+plan::DeviceSpec device_spec(const cuda::DeviceInfo& info) {
+  return plan::device_from({.name = info.name,
+                            .num_sms = info.num_sms,
+                            .l2_bytes = info.l2_bytes,
+                            .smem_bytes_per_cta = info.shared_bytes_per_block,
+                            .max_clock_khz = info.clock_khz});
+}
 
 CudaGemm plan_cuda_gemm(const GemmCall& call) {
   require_dense(call.problem);

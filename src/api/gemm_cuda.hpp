@@ -4,6 +4,7 @@
 #pragma once
 
 #include "api/gemm_backend.hpp"
+#include "cuda/device.hpp"
 #include "cuda/launch.hpp"
 #include "gemm/params.hpp"
 #include "plan/gemm_planner.hpp"
@@ -23,6 +24,9 @@ struct CudaGemm {
   cuda::LaunchShape shape{};
   device::gemm::Params params{};
 };
+
+/// What the planner knows of a device of this machine.
+plan::DeviceSpec device_spec(const cuda::DeviceInfo& info);
 
 /// The device of the operands and the plan on it. Throws Error(kNoDevice) without a driver,
 /// Error(kUnsupported) where no kernel serves, Error(kInvalidArgument) for addresses that are no

@@ -133,9 +133,14 @@ void dequantize(const Context& context, const TensorView& q, const TensorView& s
 void copy_scales(const Context& context, const TensorView& from, const TensorView& to,
                  Backend backend, void* stream) {
   const Operand source{"copy_scales", "from", from}, copy{"copy_scales", "to", to};
-  check_rank(source, 2, "[rows, blocks of 128]");
-  check_rank(copy, 2, "[rows, blocks of 128]");
-  check_shape(copy, {source.extent(0), source.extent(1)}, [] { return "the shape of from"; });
+  const int rank = from.rank == 3 ? 3 : 2;
+  for (const Operand* operand : {&source, &copy})
+    check_rank(*operand, rank, rank == 3 ? "[G, rows, blocks of 128]" : "[rows, blocks of 128]");
+  const auto needed = [] { return "the shape of from"; };
+  if (rank == 3)
+    check_shape(copy, {source.extent(0), source.extent(1), source.extent(2)}, needed);
+  else
+    check_shape(copy, {source.extent(0), source.extent(1)}, needed);
   for (const Operand* operand : {&source, &copy}) {
     check_dtype(*operand, {DType::kFp32});
     check_device(*operand, source);

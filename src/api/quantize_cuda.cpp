@@ -60,19 +60,29 @@ CudaCast bind_dequantize(const TensorView& q, const TensorView& scale, const Ten
 }
 
 CudaCast bind_copy_scales(const TensorView& from, const TensorView& to) {
+  const auto row = static_cast<std::size_t>(to.rank - 2), col = row + 1;
   CudaCast cast{{kernel::Operation::kCopyScales, kernel::Element::kFp32}};
-  set_scale(cast.params, to);
-  cast.params.scale_from = static_cast<const float*>(from.data);
-  cast.params.from_row_stride = from.stride[0];
-  cast.params.from_col_stride = from.stride[1];
-  cast.params.rows = to.shape[0];
-  cast.params.cols = to.shape[1];
+  kernel::Params& p = cast.params;
+  if (to.rank == 3) {
+    cast.planes = to.shape[0];
+    p.from_plane_stride = from.stride[0];
+    p.scale_plane_stride = to.stride[0];
+  }
+  p.scale = static_cast<float*>(to.data);
+  p.scale_row_stride = to.stride[row];
+  p.scale_col_stride = to.stride[col];
+  p.scale_from = static_cast<const float*>(from.data);
+  p.from_row_stride = from.stride[row];
+  p.from_col_stride = from.stride[col];
+  p.rows = to.shape[row];
+  p.cols = to.shape[col];
   return cast;
 }
 
 void launch_cast(const Context& context, const CudaCast& cast, int device_index, void* stream) {
-  if (cast.params.rows == 0 || cast.params.cols == 0) return;
-  const kernel::Launch shape = kernel::launch_of(cast.config, cast.params.rows, cast.params.cols);
+  if (cast.params.rows == 0 || cast.params.cols == 0 || cast.planes == 0) return;
+  const kernel::Launch shape =
+      kernel::launch_of(cast.config, cast.params.rows, cast.params.cols, cast.planes);
   constexpr std::int64_t kMaxGrid = 2147483647;  // CUDA guide, technical specifications: grid, x
   if (shape.grid > kMaxGrid)
     throw Error(ErrorCode::kUnsupported,

@@ -14,6 +14,7 @@ namespace fathom::api {
 struct CudaCast {
   plan::QuantizeConfig config;
   device::quantize::Params params{};
+  std::int64_t planes = 1;  ///< copy_scales: matrices behind one another
 };
 
 /// Pure: shapes, strides and addresses in, nothing read. Throws Error(kUnsupported) for a type that

@@ -93,10 +93,17 @@ void dequantize(const TensorView& q, const TensorView& scale, const TensorView& 
 }
 
 void copy_scales(const TensorView& from, const TensorView& to) {
-  for (std::int64_t row = 0; row < from.shape[0]; ++row) {
-    for (std::int64_t col = 0; col < from.shape[1]; ++col)
-      static_cast<float*>(to.data)[at(to, row, col)] =
-          static_cast<const float*>(from.data)[at(from, row, col)];
+  const bool planes = from.rank == 3;
+  const auto row = static_cast<std::size_t>(from.rank - 2), col = row + 1;
+  const auto at = [&](const TensorView& view, std::int64_t g, std::int64_t r, std::int64_t c) {
+    return (planes ? g * view.stride[0] : 0) + r * view.stride[row] + c * view.stride[col];
+  };
+  for (std::int64_t g = 0; g < (planes ? from.shape[0] : 1); ++g) {
+    for (std::int64_t r = 0; r < from.shape[row]; ++r) {
+      for (std::int64_t c = 0; c < from.shape[col]; ++c)
+        static_cast<float*>(to.data)[at(to, g, r, c)] =
+            static_cast<const float*>(from.data)[at(from, g, r, c)];
+    }
   }
 }
 

@@ -86,6 +86,9 @@ TEST(CApi, StructsKeepTheirLayout) {
   EXPECT_EQ(offsetof(fathom_gemm_args, group_form), 536u);
   EXPECT_EQ(offsetof(fathom_gemm_args, config), 576u);
   EXPECT_EQ(offsetof(fathom_quantize_args, flags), 280u);
+  EXPECT_EQ(offsetof(fathom_context_options, line_info), 96u);
+  EXPECT_EQ(offsetof(fathom_gemm_range, device), 80u);
+  EXPECT_EQ(offsetof(fathom_compile_args, jobs), 40u);
 }
 
 TEST(CApi, MakesTensors) {
@@ -322,6 +325,8 @@ TEST(CApi, ContextOptionsComeThrough) {
   fathom_context_options options{};
   options.struct_size = sizeof options;
   options.openblas = "/nowhere/libopenblas.so";
+  options.site_packages = "/nowhere/packages";
+  options.line_info = 1;
   options.num_threads = 2;
   options.log = record;
   options.log_user_data = &log;

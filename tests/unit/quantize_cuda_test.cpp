@@ -120,6 +120,19 @@ TEST_F(QuantizeCudaTest, DequantizeAndCopyScalesHaveTheirKernels) {
   EXPECT_EQ(p.scale_col_stride, 100);
 }
 
+TEST_F(QuantizeCudaTest, CopyScalesOfAllGroupsInOneLaunch) {
+  const cuda::Buffer from = buffer(3 * 100 * 56 * 4), to = buffer(3 * 100 * 56 * 4);
+  const Device where{DeviceType::kCuda, 0};
+  copy_scales(context(), TensorView::batch(from.data(), DType::kFp32, 3, 100, 56, 0, 0, where),
+              TensorView::batch(to.data(), DType::kFp32, 3, 56, 100, 0, 6000, where).transposed());
+  EXPECT_EQ(only_launch().grid[0], 3u * 4u * 2u);
+  const Params p = params_of(only_launch());
+  EXPECT_EQ(p.from_plane_stride, 5600);
+  EXPECT_EQ(p.scale_plane_stride, 6000);
+  EXPECT_EQ(p.rows, 100);
+  EXPECT_EQ(p.scale_col_stride, 100);
+}
+
 TEST_F(QuantizeCudaTest, LaterCallsOnlyLaunch) {
   const cuda::Buffer x = buffer(64 * 128 * 2), q = buffer(64 * 128), scale = buffer(64 * 4);
   const Context shared = context();
@@ -168,6 +181,17 @@ TEST(CopyScales, MovesEveryScaleOnTheCpu) {
   copy.shape[0] = 6;
   EXPECT_THROW(copy_scales(Context(), TensorView::matrix(from.data(), DType::kFp32, 7, 5), copy),
                Error);
+}
+
+TEST(CopyScales, MovesEveryGroupOnTheCpu) {
+  std::vector<float> from(2 * 3 * 5), to(2 * 5 * 4, -1.0f);
+  for (std::size_t i = 0; i < from.size(); ++i) from[i] = static_cast<float>(i);
+  copy_scales(Context(), TensorView::batch(from.data(), DType::kFp32, 2, 3, 5),
+              TensorView::batch(to.data(), DType::kFp32, 2, 5, 3, 4).transposed());
+  for (std::size_t g = 0; g < 2; ++g)
+    for (std::size_t row = 0; row < 3; ++row)
+      for (std::size_t col = 0; col < 5; ++col)
+        EXPECT_EQ(to[g * 20 + col * 4 + row], from[g * 15 + row * 5 + col]);
 }
 
 }  // namespace
