@@ -140,7 +140,7 @@ ShapeResult Bench::run(const DenseShape& shape) {
     runner.launch(stream.handle());
     stream.synchronize();
     if (runner.result.name != "fathom") continue;
-    const double error = problem.worst_sampled_error(256);
+    const double error = problem.worst_sampled_error();
     result.sampled_error = std::max(result.sampled_error, error);
     if (error > 1.0)
       throw Error(ErrorCode::kInternal,

@@ -113,16 +113,15 @@ void GpuProblem::poison_d() {
   d_.fill(0xff);
 }
 
-double GpuProblem::worst_sampled_error(int samples) const {
+std::vector<GpuProblem::Sample> GpuProblem::draw_samples() const {
+  constexpr int kChecked = 256;
   const auto a = download<std::uint8_t>(a_), b = download<std::uint8_t>(b_);
   const auto scale_a = download<float>(scale_a_), scale_b = download<float>(scale_b_);
-  const auto d = download<std::uint16_t>(d_);
-  const reference::Tolerance tolerance = reference::tolerance_of(DType::kBf16, Backend::kCuda);
   support::Random random(seed_ + 8);
-  double worst = 0;
-  for (int i = 0; i < samples; ++i) {
+  std::vector<Sample> samples;
+  for (int i = 0; i < kChecked; ++i) {
     const std::int64_t row = random.integer(0, shape_.m - 1), col = random.integer(0, shape_.n - 1);
-    double exact = 0, magnitude = 0;
+    Sample sample{static_cast<std::size_t>(row * shape_.n + col)};
     for (std::int64_t k = 0; k < shape_.k; ++k) {
       const double x =
           static_cast<double>(
@@ -133,13 +132,24 @@ double GpuProblem::worst_sampled_error(int samples) const {
               support::e4m3_to_float(b[static_cast<std::size_t>(col * shape_.k + k)])) *
           static_cast<double>(
               scale_b[static_cast<std::size_t>(col / 128 * scale_b_pitch() + k / 128)]);
-      exact += x * y;
-      magnitude += std::fabs(x * y);
+      sample.exact += x * y;
+      sample.magnitude += std::fabs(x * y);
     }
-    const double got = static_cast<double>(
-        support::bf16_to_float(d[static_cast<std::size_t>(row * shape_.n + col)]));
-    const double allowed = std::fabs(exact) * tolerance.relative + magnitude * tolerance.magnitude;
-    const double share = std::fabs(got - exact) / allowed;
+    samples.push_back(sample);
+  }
+  return samples;
+}
+
+double GpuProblem::worst_sampled_error() {
+  if (samples_.empty()) samples_ = draw_samples();
+  const auto d = download<std::uint16_t>(d_);
+  const reference::Tolerance tolerance = reference::tolerance_of(DType::kBf16, Backend::kCuda);
+  double worst = 0;
+  for (const Sample& sample : samples_) {
+    const double got = static_cast<double>(support::bf16_to_float(d[sample.at]));
+    const double allowed =
+        std::fabs(sample.exact) * tolerance.relative + sample.magnitude * tolerance.magnitude;
+    const double share = std::fabs(got - sample.exact) / allowed;
     if (!(share <= worst))
       worst = std::isnan(share) ? std::numeric_limits<double>::infinity() : share;
   }

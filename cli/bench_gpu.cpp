@@ -11,6 +11,7 @@
 #include "help.hpp"
 #include "json_report.hpp"
 #include "output_file.hpp"
+#include "plan/gemm_configs.hpp"
 #include "progress.hpp"
 
 namespace fathom::cli {
@@ -95,6 +96,13 @@ Json result_json(const ShapeResult& shape, const Contender& ours, const std::str
   return json;
 }
 
+std::vector<std::string> all_tags() {
+  std::vector<std::string> tags;
+  for (const plan::GemmConfig& config : plan::gemm_configs())
+    tags.push_back(plan::gemm_tag(config));
+  return tags;
+}
+
 std::string number(const Json& json, const char* name, const char* field, const char* format) {
   if (!json.contains(name)) return "-";
   const Json& value = field == nullptr ? json[name] : json[name].value(field, Json());
@@ -158,13 +166,21 @@ void add_gpu_bench_flags(CLI::App& verb, GpuBenchFlags& flags) {
              "GPU: what fills the L2 cache before each call");
   add_choice(verb, "--timer", flags.timer, {"cupti", "event"},
              "GPU: kernel time by CUPTI, or event time, which includes launch gaps");
-  verb.add_option("--configs", flags.configs, "GPU: time these configs instead of the planned one")
+  verb.add_option("--configs", flags.configs,
+                  "GPU: time these configs instead of the planned one; all = every one that can "
+                  "compute the shape, what the planner's model is fitted to")
       ->type_name("TAG,...")
       ->delimiter(',');
   verb.add_option("--rounds", flags.rounds, "GPU: rounds of alternating contenders")
       ->type_name("COUNT")
       ->check(check_int64)
       ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+  verb.add_option("--rest", flags.rest_ms,
+                  "GPU: pause before each contender of a round, so that the power cap relaxes")
+      ->type_name("MS")
+      ->check(check_int64)
+      ->check(CLI::Range(0, 10000))
       ->capture_default_str();
   verb.add_option("--sms", flags.sms, "GPU: use at most so many multiprocessors; 0 = all")
       ->type_name("COUNT")
@@ -201,12 +217,14 @@ Report bench_on_gpu(const Context& context, const GpuBenchFlags& flags,
 
   bench::GpuBenchOptions options;
   options.shapes = request.shapes;
-  if (!flags.configs.empty()) options.configs = flags.configs;
+  const bool all_configs = flags.configs == std::vector<std::string>{"all"};
+  if (!flags.configs.empty()) options.configs = all_configs ? all_tags() : flags.configs;
   options.gemm.batch_invariant = flags.batch_invariant;
   options.gemm.max_sms = flags.sms;
   options.vendor = !flags.no_vendor;
   options.vendor_workspace_mib = flags.vendor_workspace_mib;
   options.rounds = flags.rounds;
+  options.rest_ms = flags.rest_ms;
   if (request.iterations > 0) options.iterations = request.iterations;
   options.flush = flush_of(flags.flush);
   options.timer = flags.timer == "event" ? bench::Timer::kEvent : bench::Timer::kCupti;
@@ -235,7 +253,7 @@ Report bench_on_gpu(const Context& context, const GpuBenchFlags& flags,
                                  flags.flush, options.rounds, kHeading);
   for (const ShapeResult& shape : result.shapes) {
     for (const Contender& ours : shape.contenders) {
-      if (ours.name != "fathom") continue;
+      if (ours.name != "fathom" || (all_configs && !ours.error.empty())) continue;
       json["results"].push_back(result_json(shape, ours, result.timer));
       text += row_text(json["results"].back());
     }

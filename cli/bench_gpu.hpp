@@ -16,8 +16,9 @@ struct GpuBenchFlags {
   std::string flush = "write";
   std::string timer = "cupti";
   std::string plot;
-  std::vector<std::string> configs;
+  std::vector<std::string> configs;  ///< tags, or "all"
   int rounds = 3;
+  int rest_ms = 100;
   int vendor_workspace_mib = 1;
   bool no_vendor = false;
   bool batch_invariant = false;
