@@ -130,7 +130,7 @@ std::vector<double> Bench::time_events(const Runner& runner) {
 }
 
 ShapeResult Bench::run(const DenseShape& shape) {
-  GpuProblem problem(device, shape, options.seed);
+  GpuProblem problem(device, shape, options.seed, vendor != nullptr);
   ShapeResult result;
   result.shape = shape;
   std::vector<Runner> list = runners(problem);

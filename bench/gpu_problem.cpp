@@ -73,11 +73,11 @@ std::vector<T> download(const cuda::Buffer& buffer) {
 
 }  // namespace
 
-GpuProblem::GpuProblem(const cuda::Device& device, const DenseShape& shape, std::uint64_t seed)
+GpuProblem::GpuProblem(const cuda::Device& device, const DenseShape& shape, std::uint64_t seed,
+                       bool plain)
     : shape_(shape), ordinal_(device.info().ordinal), seed_(seed) {
   // The largest of 128 normal values is near 2.8, which the quantiser maps to 448.
   const Codes quantised = normal_codes(448.0 / 2.8, seed);
-  const Codes plain = normal_codes(1.0, seed + 1);
   const auto codes = [&](const Codes& table, std::int64_t count, std::uint64_t salt) {
     const std::vector<std::uint8_t> drawn = draw(table, count, seed * 8 + salt);
     return upload(device, drawn.data(), drawn.size());
@@ -85,8 +85,11 @@ GpuProblem::GpuProblem(const cuda::Device& device, const DenseShape& shape, std:
   const std::int64_t k_blocks = (shape.k + 127) / 128;
   a_ = codes(quantised, shape.m * shape.k, 2);
   b_ = codes(quantised, shape.n * shape.k, 3);
-  plain_a_ = codes(plain, shape.m * shape.k, 4);
-  plain_b_ = codes(plain, shape.n * shape.k, 5);
+  if (plain) {
+    const Codes normal = normal_codes(1.0, seed + 1);
+    plain_a_ = codes(normal, shape.m * shape.k, 4);
+    plain_b_ = codes(normal, shape.n * shape.k, 5);
+  }
   scale_a_ = random_scales(device, k_blocks * scale_a_pitch(), seed + 6);
   scale_b_ = random_scales(device, (shape.n + 127) / 128 * scale_b_pitch(), seed + 7);
   const float one = 1.0f;

@@ -20,7 +20,8 @@ namespace fathom::bench {
 /// `plain_b`: normal data cast as it is.
 class GpuProblem {
  public:
-  GpuProblem(const cuda::Device& device, const DenseShape& shape, std::uint64_t seed);
+  /// `plain`: whether plain_a and plain_b are made.
+  GpuProblem(const cuda::Device& device, const DenseShape& shape, std::uint64_t seed, bool plain);
 
   const DenseShape& shape() const { return shape_; }
   GemmOperands operands() const;
