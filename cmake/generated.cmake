@@ -17,8 +17,8 @@ list(JOIN FATHOM_DEVICE_FILES "\n" FATHOM_DEVICE_LIST)
 file(CONFIGURE OUTPUT ${FATHOM_GENERATED}/device_sources.txt CONTENT "${FATHOM_DEVICE_LIST}\n" @ONLY)
 add_custom_command(
   OUTPUT ${FATHOM_GENERATED}/device_sources.cpp
-  COMMAND ${CMAKE_COMMAND} -DSOURCE_DIR=${PROJECT_SOURCE_DIR}/device -DOUTPUT=${FATHOM_GENERATED}/device_sources.cpp
-          -P ${PROJECT_SOURCE_DIR}/cmake/embed_device_sources.cmake
+  COMMAND ${CMAKE_COMMAND} -DSOURCE_DIR=${PROJECT_SOURCE_DIR}/device -DFUNCTION=device_sources
+          -DOUTPUT=${FATHOM_GENERATED}/device_sources.cpp -P ${PROJECT_SOURCE_DIR}/cmake/embed_device_sources.cmake
   DEPENDS ${FATHOM_DEVICE_FILES} ${FATHOM_GENERATED}/device_sources.txt
           ${PROJECT_SOURCE_DIR}/cmake/embed_device_sources.cmake
   COMMENT "Embedding device/")

@@ -45,10 +45,19 @@ add_executable(fit_gemm_cost EXCLUDE_FROM_ALL tests/fit/gemm_cost.cpp tests/supp
 target_include_directories(fit_gemm_cost PRIVATE tests)
 target_link_libraries(fit_gemm_cost PRIVATE fathom_objects fathom_warnings)
 
+# The kernels of tests/ptx_cases as text, for the run-time compiler.
+file(GLOB FATHOM_PTX_CASES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/ptx_cases/kernels/*)
+add_custom_command(
+  OUTPUT ${FATHOM_GENERATED}/ptx_case_sources.cpp
+  COMMAND ${CMAKE_COMMAND} -DSOURCE_DIR=${PROJECT_SOURCE_DIR}/tests/ptx_cases/kernels -DFUNCTION=ptx_case_sources
+          -DOUTPUT=${FATHOM_GENERATED}/ptx_case_sources.cpp -P ${PROJECT_SOURCE_DIR}/cmake/embed_device_sources.cmake
+  DEPENDS ${FATHOM_PTX_CASES} ${PROJECT_SOURCE_DIR}/cmake/embed_device_sources.cmake
+  COMMENT "Embedding tests/ptx_cases/kernels")
+
 # Tests that need a Hopper GPU. Built with the rest so that they cannot rot; tools/device_check.sh runs them where there is
 # one. Whatever is not in every base system is linked in, so that the file runs on another machine than its builder.
-file(GLOB FATHOM_DEVICE_TESTS CONFIGURE_DEPENDS tests/device/*.cpp)
-add_executable(device_tests ${FATHOM_DEVICE_TESTS})
+file(GLOB FATHOM_DEVICE_TESTS CONFIGURE_DEPENDS tests/device/*.cpp tests/ptx_cases/*.cpp)
+add_executable(device_tests ${FATHOM_DEVICE_TESTS} ${FATHOM_GENERATED}/ptx_case_sources.cpp)
 target_include_directories(device_tests PRIVATE tests)
 target_link_libraries(device_tests PRIVATE fathom_objects GTest::gtest fathom_warnings)
 target_link_options(device_tests PRIVATE -static-libstdc++ -static-libgcc)

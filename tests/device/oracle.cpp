@@ -6,6 +6,7 @@
 
 #include "api/cuda_runtime.hpp"
 #include "device/oracle_source.hpp"
+#include "ptx_cases/machine.hpp"
 #include "support/fp8.hpp"
 #include "support/random.hpp"
 
@@ -82,3 +83,11 @@ bool Oracle::same_bytes(const cuda::Buffer& one, const cuda::Buffer& other) {
 }
 
 }  // namespace fathom::testing
+
+namespace fathom::ptx_cases {
+
+const Context& machine_context() {
+  return testing::Oracle::instance().context();
+}
+
+}  // namespace fathom::ptx_cases
