@@ -44,6 +44,8 @@ struct Config {
   int staging_chunks = 1;   ///< TMA store: 64-row D buffers per math warpgroup (d_chunk_cols)
   Output output = Output::kBf16;
   ScaleB scale_b = ScaleB::k128x128;
+  bool grouped = false;  ///< kCompute: rows belong to groups, each with its own B (groups.hpp)
+  bool swap_operands = false;  ///< kCompute: B on wgmma's 64-row side, few rows of A on its n side
   bool bounded_waits = false;  ///< debug: waits on barriers give up, name the barrier and trap
 
   constexpr bool operator==(const Config&) const = default;
@@ -52,9 +54,13 @@ struct Config {
   FATHOM_HD constexpr int num_threads() const { return (math_warpgroups + 1) * kWarpgroupThreads; }
   FATHOM_HD constexpr int cluster_size() const { return cluster_m * cluster_n * split_k; }
 
-  /// m64 slices that one warpgroup multiplies one after the other against the same B.
+  /// Rows of the operand on wgmma's 64-row side, which are dealt to the warpgroups, and of the one
+  /// on its n side. Without swap_operands: rows and columns of the tile.
+  FATHOM_HD constexpr int left_rows() const { return swap_operands ? block_n : block_m; }
+  FATHOM_HD constexpr int right_rows() const { return swap_operands ? block_m : block_n; }
+  /// m64 slices that one warpgroup multiplies one after the other against the same right operand.
   FATHOM_HD constexpr int waves() const {
-    return stream() ? 1 : block_m / (kWgmmaM * math_warpgroups);
+    return stream() ? 1 : left_rows() / (kWgmmaM * math_warpgroups);
   }
   /// kStream: warpgroups that take alternate blocks of k of the same rows.
   FATHOM_HD constexpr int k_warpgroups() const {
@@ -64,10 +70,13 @@ struct Config {
   FATHOM_HD constexpr int k_parts() const { return split_k * k_warpgroups(); }
 
   FATHOM_HD constexpr int d_bytes() const { return output == Output::kBf16 ? 2 : 4; }
-  /// Columns of D that one TMA store moves: the widest run that divides the tile and fills at most
-  /// a 128-byte row.
-  FATHOM_HD constexpr int d_chunk_cols() const { return gcd_of(block_n, 128 / d_bytes()); }
-  FATHOM_HD constexpr int d_chunks() const { return block_n / d_chunk_cols(); }
+  /// What one wave of one warpgroup computes of D.
+  FATHOM_HD constexpr int d_rows() const { return swap_operands ? block_m : kWgmmaM; }
+  FATHOM_HD constexpr int d_cols() const { return swap_operands ? kWgmmaM : block_n; }
+  /// Columns of D that one TMA store moves: the widest run that divides those and fills at most a
+  /// 128-byte row.
+  FATHOM_HD constexpr int d_chunk_cols() const { return gcd_of(d_cols(), 128 / d_bytes()); }
+  FATHOM_HD constexpr int d_chunks() const { return d_cols() / d_chunk_cols(); }
   /// Whether D leaves through TMA stores, or, summed up from parts of k, straight from registers.
   FATHOM_HD constexpr bool tma_store() const { return k_parts() == 1; }
 
@@ -111,7 +120,8 @@ struct Config {
   /// Registers a math thread needs: running sums, the temporary of one block of k, scales of
   /// columns, and 16 for the scales of rows and for addresses (as compiled by ptxas 13.0).
   FATHOM_HD constexpr int needed_registers() const {
-    return (waves() + 1) * block_n / 2 + (scale_b == ScaleB::k1x128 ? block_n / 4 : 0) + 16;
+    const bool per_column = scale_b == ScaleB::k1x128 || swap_operands;
+    return (waves() + 1) * right_rows() / 2 + (per_column ? right_rows() / 4 : 0) + 16;
   }
 };
 
@@ -138,16 +148,23 @@ FATHOM_HD constexpr const char* why_illegal_shape(const Config& c) {
     if (c.max_k_blocks < 1 || c.max_k_blocks > 256)
       return "max_k_blocks must be 1 to 256 (the scale table is one TMA box)";
     if (c.scale_b != ScaleB::k128x128) return "1x128 scales of B need the compute skeleton";
+    if (c.grouped) return "groups need the compute skeleton";
+    if (c.swap_operands) return "swapped operands need the compute skeleton";
   } else {
-    if (c.waves() < 1 || c.waves() > 2 || c.block_m != c.waves() * kWgmmaM * c.math_warpgroups)
-      return "block_m must be 64 * math_warpgroups, once or twice";
-    if (c.block_m > 256) return "block_m is at most 256 (one TMA box)";
+    if (c.waves() < 1 || c.waves() > 2 || c.left_rows() != c.waves() * kWgmmaM * c.math_warpgroups)
+      return c.swap_operands ? "block_n must be 64 * math_warpgroups, once or twice"
+                             : "block_m must be 64 * math_warpgroups, once or twice";
+    if (c.block_m < 8 || c.block_m > 256 || c.block_m % 8 != 0)
+      return "block_m must be a multiple of 8 from 8 to 256 (one TMA box)";
+    if (c.swap_operands && (c.output != Output::kBf16 || c.scale_b != ScaleB::k128x128))
+      return "swapped operands need bf16 output and 128x128 scales of B";
+    if (c.grouped && c.output != Output::kBf16) return "groups need bf16 output";
     if (c.cluster_m < 1 || c.cluster_n < 1 || c.cluster_m * c.cluster_n > 2)
       return "a compute cluster is one CTA or a pair";
     if (c.split_k != 1) return "split_k needs the stream skeleton";
     if (c.max_k_blocks != 0) return "max_k_blocks belongs to the stream skeleton";
-    if (c.cluster_m == 2 && (c.block_n / 2) % 8 != 0)
-      return "half of a multicast B tile must be whole 8-row swizzle groups";
+    if ((c.cluster_m == 2 && c.block_n % 16 != 0) || (c.cluster_n == 2 && c.block_m % 16 != 0))
+      return "half of a multicast tile must be whole 8-row swizzle groups";
     if (c.ctas_per_sm != 1) return "a compute CTA fills the SM";
   }
   if (c.needed_registers() > c.math_registers())
@@ -176,11 +193,13 @@ struct Tag {
   }
 };
 
-/// 256x128_w2_s4_cn2_bf16 | stream_64x56_w2_s10_x3_k19_bf16: rows x columns, math warpgroups,
-/// stages, then what differs from 1: cluster_m, cluster_n, split_k (x), ctas_per_sm (o),
-/// max_k_blocks (k), staging_chunks (d).
+/// 256x128_w2_s4_cn2_bf16 | stream_64x56_w2_s10_x3_k19_bf16 | grouped_swap_32x192_w3_s6_bf16: rows
+/// x columns, math warpgroups, stages, then what differs from 1: cluster_m, cluster_n, split_k (x),
+/// ctas_per_sm (o), max_k_blocks (k), staging_chunks (d).
 FATHOM_HD constexpr Tag tag_of(const Config& c) {
   Tag tag;
+  if (c.grouped) tag.add("grouped_");
+  if (c.swap_operands) tag.add("swap_");
   if (c.stream()) tag.add("stream_");
   tag.add(c.block_m);
   tag.add("x", c.block_n);
@@ -228,6 +247,8 @@ constexpr void for_each_field(const Config& c, Visit&& visit) {
   visit("staging_chunks", c.staging_chunks);
   visit("output", c.output);
   visit("scale_b", c.scale_b);
+  visit("grouped", c.grouped);
+  visit("swap_operands", c.swap_operands);
   visit("bounded_waits", c.bounded_waits);
 }
 

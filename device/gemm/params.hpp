@@ -6,6 +6,7 @@
 #include "base/address.hpp"
 #include "base/math.hpp"
 #include "gemm/config.hpp"
+#include "gemm/groups.hpp"
 #include "gemm/schedule.hpp"
 #include "sync/wait_report.hpp"
 
@@ -15,11 +16,13 @@ using fathom::TensorMap;
 
 /// Scales that lie anywhere: element (i, k block) at data[i * stride + block * k_stride]. i counts
 /// rows of A, or 128-row blocks (k128x128) or rows (k1x128) of B. Strides are 64-bit; `count` is
-/// the number of i.
+/// the number of i. Grouped: those of group g lie g * group_stride further on.
 struct ScaleView {
   const float* data = nullptr;
   int64_t stride = 0;
   int64_t k_stride = 0;
+  int64_t group_stride = 0;
+  int32_t group_blocks = 0;  ///< by TMA: group_stride in steps of k_stride
   int32_t count = 0;
   /// Nonzero: fetched by TMA (unit stride along i, pitch and base multiples of 16 bytes); 0:
   /// gathered by the loading warps.
@@ -44,6 +47,13 @@ struct Params {
   /// kStream: rows of A in one box, min(block_m, m rounded up to 8); the rest of the tile is never
   /// written nor stored.
   int32_t a_box_rows = 0;
+  // Grouped. Seen by TMA, B is one matrix in which group g starts at row g * b_group_rows; A and D
+  // of the masked form likewise (otherwise their group_rows are 0).
+  GroupIndex groups;
+  int32_t a_group_rows = 0;
+  int32_t b_group_rows = 0;
+  int32_t d_group_rows = 0;
+  int32_t zero_padding = 0;  ///< nonzero, kRowGroup: rows of nobody are stored as zeros
   uint64_t a_policy = 0;  ///< L2 eviction policy words of the loads (createpolicy), see CachePolicy
   uint64_t b_policy = 0;
   sync::WaitReport* wait_report = nullptr;  ///< bounded_waits: pinned host memory, may be null
@@ -57,21 +67,54 @@ enum class CachePolicy : uint64_t {
   kEvictFirst = 0x12F0000000000000,
 };
 
-/// Sizes and strides of a dense problem, in elements.
+/// What a grouped problem adds to Sizes. Strides of the group dimension in elements; those of a, d
+/// and scale_a count for kMasked only.
+struct Grouping {
+  GroupForm form = GroupForm::kNone;
+  int64_t num_groups = 1;
+  int64_t alignment = 1;      ///< kRowGroup, kGroupEnd: 16 to 256
+  int64_t expected_rows = 0;  ///< of a group, a hint: 0 = unknown
+  bool index_is_int64 = false;
+  bool zero_padding = false;  ///< kRowGroup only
+  int64_t a_stride = 0, b_stride = 0, d_stride = 0;
+  int64_t scale_a_stride = 0, scale_b_stride = 0;
+
+  FATHOM_HD constexpr bool masked() const { return form == GroupForm::kMasked; }
+  /// Matrices [m, k] that A consists of.
+  FATHOM_HD constexpr int64_t a_planes() const { return masked() ? num_groups : 1; }
+};
+
+/// Sizes and strides of a problem, in elements.
 struct Sizes {
-  int64_t m = 0, n = 0, k = 0;
+  int64_t m = 0, n = 0, k = 0;  ///< masked: m = max_m
   int64_t a_pitch = 0, b_pitch = 0, d_pitch = 0;
   int64_t scale_a_stride = 1, scale_a_k_stride = 0;  ///< of a row, of a block of k
   int64_t scale_b_stride = 0,
           scale_b_k_stride = 1;  ///< of a 128-row block (or a row, k1x128), of a block of k
+  Grouping groups = {};
 
   FATHOM_HD constexpr int64_t k_blocks() const { return ceil_div<int64_t>(k, kBlockK); }
 };
 
 /// Whether TMA can fetch these scales: unit stride along rows, pitch a multiple of 16 bytes. The
-/// base must be 16-byte aligned too, which only the binder can see.
-FATHOM_HD constexpr bool scales_fit_tma(int64_t stride, int64_t k_stride) {
-  return stride == 1 && k_stride % 4 == 0;
+/// base must be 16-byte aligned too, which only the binder can see. Groups must lie whole steps of
+/// k apart: they are further rows of the same matrix.
+FATHOM_HD constexpr bool scales_fit_tma(int64_t stride, int64_t k_stride, int64_t group_stride) {
+  return stride == 1 && k_stride % 4 == 0 &&
+         (group_stride == 0 || (k_stride > 0 && group_stride % k_stride == 0));
+}
+FATHOM_HD constexpr bool scales_of_a_fit_tma(const Sizes& s) {
+  return scales_fit_tma(s.scale_a_stride, s.scale_a_k_stride,
+                        s.groups.masked() ? s.groups.scale_a_stride : 0);
+}
+FATHOM_HD constexpr bool scales_of_b_fit_tma(const Config& c, const Sizes& s) {
+  return c.scale_b == ScaleB::k1x128 && scales_fit_tma(s.scale_b_stride, s.scale_b_k_stride,
+                                                       c.grouped ? s.groups.scale_b_stride : 0);
+}
+
+/// Rows of the matrix that `planes` matrices of `rows` rows are to TMA, `stride` elements apart.
+FATHOM_HD constexpr int64_t flat_rows(int64_t planes, int64_t rows, int64_t stride, int64_t pitch) {
+  return planes > 1 ? (planes - 1) * (stride / pitch) + rows : rows;
 }
 
 enum class MapElement { kU8, kFp32, kBf16 };
@@ -120,39 +163,47 @@ FATHOM_HD constexpr int32_t tma_cols(const Config& c, int64_t n) {
 }
 
 /// The tensor maps of a launch. In shared memory the rows of a box lie 128 bytes apart (A, B), or
-/// as far as a chunk of D is wide.
+/// as far as a chunk of D is wide. Groups are further rows of the same matrix: of B and its scales,
+/// and in the masked form of A, its scales and D.
 ///
 ///   map      tensor        type          box                            swizzle   used
 ///   a        [m, k]        u8 (e4m3)     [a_box_rows, 128]              128       always
 ///   b        [n, k]        u8 (e4m3)     [block_n / cluster_m, 128]     128       always
 ///   scale_a  [K', m]       fp32          [1 | k_blocks_per_cta, block_m]  none    scales_fit_tma
 ///   scale_b  [K', n]       fp32          [1, block_n]                   none      k1x128, and fit
-///   d        [m, tma_cols] bf16 | fp32   [64, d_chunk_cols]             row       tma_store()
+///   d        [m, tma_cols] bf16 | fp32   [d_rows, d_chunk_cols]         row       tma_store()
 FATHOM_HD constexpr TensorMapSpecs describe_tensor_maps(const Config& c, const Sizes& s) {
   TensorMapSpecs maps;
-  maps.a = {
-      true, MapElement::kU8, {s.k, s.m}, s.a_pitch, {kBlockK, a_box_rows(c, s.m)}, MapSwizzle::k128,
-      true};
+  const Grouping& g = s.groups;
+  const int64_t b_planes = c.grouped ? g.num_groups : 1;
+  maps.a = {true,
+            MapElement::kU8,
+            {s.k, flat_rows(g.a_planes(), s.m, g.a_stride, s.a_pitch)},
+            s.a_pitch,
+            {kBlockK, a_box_rows(c, s.m)},
+            MapSwizzle::k128,
+            true};
   maps.b = {true,
             MapElement::kU8,
-            {s.k, s.n},
+            {s.k, flat_rows(b_planes, s.n, g.b_stride, s.b_pitch)},
             s.b_pitch,
             {kBlockK, c.block_n / c.cluster_m},
             MapSwizzle::k128,
             true};
-  if (scales_fit_tma(s.scale_a_stride, s.scale_a_k_stride)) {
-    maps.scale_a = {true,
-                    MapElement::kFp32,
-                    {s.m, s.k_blocks()},
-                    s.scale_a_k_stride * 4,
-                    {c.block_m, c.stream() ? k_blocks_per_cta(c, s.k_blocks()) : 1},
-                    MapSwizzle::kNone,
-                    false};
+  if (scales_of_a_fit_tma(s)) {
+    maps.scale_a = {
+        true,
+        MapElement::kFp32,
+        {s.m, flat_rows(g.a_planes(), s.k_blocks(), g.scale_a_stride, s.scale_a_k_stride)},
+        s.scale_a_k_stride * 4,
+        {c.block_m, c.stream() ? k_blocks_per_cta(c, s.k_blocks()) : 1},
+        MapSwizzle::kNone,
+        false};
   }
-  if (c.scale_b == ScaleB::k1x128 && scales_fit_tma(s.scale_b_stride, s.scale_b_k_stride)) {
+  if (scales_of_b_fit_tma(c, s)) {
     maps.scale_b = {true,
                     MapElement::kFp32,
-                    {s.n, s.k_blocks()},
+                    {s.n, flat_rows(b_planes, s.k_blocks(), g.scale_b_stride, s.scale_b_k_stride)},
                     s.scale_b_k_stride * 4,
                     {c.block_n, 1},
                     MapSwizzle::kNone,
@@ -161,19 +212,45 @@ FATHOM_HD constexpr TensorMapSpecs describe_tensor_maps(const Config& c, const S
   if (c.tma_store() && tma_cols(c, s.n) > 0) {
     maps.d = {true,
               c.output == Output::kBf16 ? MapElement::kBf16 : MapElement::kFp32,
-              {tma_cols(c, s.n), s.m},
+              {tma_cols(c, s.n), flat_rows(g.a_planes(), s.m, g.d_stride, s.d_pitch)},
               s.d_pitch * c.d_bytes(),
-              {c.d_chunk_cols(), kWgmmaM},
+              {c.d_chunk_cols(), c.d_rows()},
               swizzle_of_row_bytes(c.d_chunk_cols() * c.d_bytes()),
               false};
   }
   return maps;
 }
 
+inline constexpr int64_t kMaxExtent = 2147483647;
+
+/// why_unfit for what Grouping adds.
+FATHOM_HD constexpr const char* why_unfit_groups(const Config& c, const Sizes& s) {
+  const Grouping& g = s.groups;
+  if (c.grouped != (g.form != GroupForm::kNone))
+    return c.grouped ? "it computes groups, and there are none" : "it computes no groups";
+  if (!c.grouped) return nullptr;
+  if (g.num_groups < 1 || g.num_groups > kMaxExtent - 512)
+    return "the number of groups must be 1 to 2^31 - 513";
+  if (g.num_groups > 1 && g.b_stride % s.b_pitch != 0)
+    return "groups of b must lie a multiple of b's row pitch apart";
+  if (g.masked() && g.num_groups > 1 &&
+      (g.a_stride % s.a_pitch != 0 || g.d_stride % s.d_pitch != 0))
+    return "groups of a and d must lie a multiple of their row pitch apart";
+  if (flat_rows(g.num_groups, s.n, g.b_stride, s.b_pitch) > kMaxExtent - 512 ||
+      flat_rows(g.a_planes(), s.m, g.a_stride, s.a_pitch) > kMaxExtent - 512 ||
+      flat_rows(g.a_planes(), s.m, g.d_stride, s.d_pitch) > kMaxExtent - 512)
+    return "all groups together have more than 2^31 - 513 rows (TMA coordinates are 32-bit)";
+  const int64_t units = ceil_div<int64_t>(s.m, c.block_m) * g.a_planes();
+  const int64_t entries =
+      g.form == GroupForm::kRowGroup ? ceil_div(s.m, g.alignment) : g.num_groups;
+  if ((units + entries) * ceil_div<int64_t>(s.n, c.block_n) > kMaxExtent / 2)
+    return "more tiles than a 32-bit step counter holds";
+  return nullptr;
+}
+
 /// Why this config cannot run these sizes; nullptr when it can. m, n, k >= 1 (empty problems never
 /// reach a kernel).
 FATHOM_HD constexpr const char* why_unfit(const Config& c, const Sizes& s) {
-  constexpr int64_t kMaxExtent = 2147483647;
   if (s.m < 1 || s.n < 1 || s.k < 1) return "m, n and k must be at least 1";
   if (s.m > kMaxExtent - 512 || s.n > kMaxExtent - 512 || s.k > kMaxExtent - 512)
     return "an extent exceeds 2^31 - 513 (TMA coordinates are 32-bit)";
@@ -181,7 +258,7 @@ FATHOM_HD constexpr const char* why_unfit(const Config& c, const Sizes& s) {
     return "k has more blocks per CTA than the scale table of this config holds";
   if (ceil_div<int64_t>(s.m, c.block_m) * ceil_div<int64_t>(s.n, c.block_n) > kMaxExtent / 2)
     return "more tiles than a 32-bit step counter holds";
-  return nullptr;
+  return why_unfit_groups(c, s);
 }
 
 /// Tensors of a launch. Maps are encoded by the caller from describe_tensor_maps.
@@ -189,6 +266,7 @@ struct Pointers {
   const float* scale_a = nullptr;
   const float* scale_b = nullptr;
   void* d = nullptr;
+  const void* group_index = nullptr;  ///< grouped: the metadata, see GroupForm
 };
 
 struct LaunchShape {
@@ -212,23 +290,64 @@ inline bool aligned_16(const void* pointer) {
   return (reinterpret_cast<uint64_t>(pointer) & 15) == 0;
 }
 
+/// Whether one cluster alone reads each weight, as far as is known.
+FATHOM_HD constexpr bool reads_weights_once(const Config& c, const Sizes& s) {
+  if (c.stream()) return true;
+  if (!c.grouped) return false;
+  const Grouping& g = s.groups;
+  const int64_t rows = g.expected_rows > 0 ? g.expected_rows : g.masked() ? s.m : kMaxExtent;
+  return rows <= c.block_m * c.cluster_m;
+}
+
+FATHOM_HD constexpr GroupIndex make_group_index(const Sizes& s, const void* data) {
+  const Grouping& g = s.groups;
+  return {data,
+          g.form,
+          g.index_is_int64 ? 1 : 0,
+          static_cast<int32_t>(g.num_groups),
+          static_cast<int32_t>(s.m),
+          static_cast<int32_t>(g.alignment)};
+}
+
+inline void set_groups(const Config& c, const Sizes& s, const Pointers& p, int band_tiles,
+                       Params& params) {
+  const Grouping& g = s.groups;
+  params.groups = make_group_index(s, p.group_index);
+  params.schedule = make_grouped_schedule(c, params.groups, s.n, band_tiles);
+  params.zero_padding = g.zero_padding && g.form == GroupForm::kRowGroup ? 1 : 0;
+  params.b_group_rows = static_cast<int32_t>(g.b_stride / s.b_pitch);
+  params.scales_of_b.group_stride = g.scale_b_stride;
+  if (params.scales_of_b.by_tma != 0)
+    params.scales_of_b.group_blocks = static_cast<int32_t>(g.scale_b_stride / s.scale_b_k_stride);
+  if (!g.masked()) return;
+  params.a_group_rows = static_cast<int32_t>(g.a_stride / s.a_pitch);
+  params.d_group_rows = static_cast<int32_t>(g.d_stride / s.d_pitch);
+  params.scales_of_a.group_stride = g.scale_a_stride;
+  if (params.scales_of_a.by_tma != 0)
+    params.scales_of_a.group_blocks = static_cast<int32_t>(g.scale_a_stride / s.scale_a_k_stride);
+}
+
 /// Everything of Params but the bytes of the tensor maps.
 /// `band_tiles`: tiles along m that are walked together (Schedule::band_m); 8 is within 1 % of the
 /// best everywhere measured.
 inline Params make_params(const Config& c, const Sizes& s, const Pointers& p, bool accumulate,
                           int band_tiles = 8, bool weights_constant = false) {
   Params params{};
-  params.scales_of_a = {
-      p.scale_a, s.scale_a_stride, s.scale_a_k_stride, static_cast<int32_t>(s.m),
-      scales_fit_tma(s.scale_a_stride, s.scale_a_k_stride) && aligned_16(p.scale_a)};
+  params.scales_of_a = {.data = p.scale_a,
+                        .stride = s.scale_a_stride,
+                        .k_stride = s.scale_a_k_stride,
+                        .count = static_cast<int32_t>(s.m),
+                        .by_tma = scales_of_a_fit_tma(s) && aligned_16(p.scale_a)};
   const bool per_row = c.scale_b == ScaleB::k1x128;
-  params.scales_of_b = {
-      p.scale_b, s.scale_b_stride, s.scale_b_k_stride,
-      static_cast<int32_t>(per_row ? s.n : ceil_div<int64_t>(s.n, 128)),
-      per_row && scales_fit_tma(s.scale_b_stride, s.scale_b_k_stride) && aligned_16(p.scale_b)};
+  params.scales_of_b = {.data = p.scale_b,
+                        .stride = s.scale_b_stride,
+                        .k_stride = s.scale_b_k_stride,
+                        .count = static_cast<int32_t>(per_row ? s.n : ceil_div<int64_t>(s.n, 128)),
+                        .by_tma = scales_of_b_fit_tma(c, s) && aligned_16(p.scale_b)};
   params.d_data = p.d;
   params.d_pitch = s.d_pitch;
   params.schedule = make_dense_schedule(c, s.m, s.n, band_tiles);
+  if (c.grouped) set_groups(c, s, p, band_tiles, params);
   params.n = static_cast<int32_t>(s.n);
   params.d_tma_cols = tma_cols(c, s.n);
   params.k_blocks = static_cast<int32_t>(s.k_blocks());
@@ -238,8 +357,8 @@ inline Params make_params(const Config& c, const Sizes& s, const Pointers& p, bo
   // Weights read by one cluster only, or by few: first to go, so that dirty lines and tokens stay
   // (3 to 8 % at m <= 128).
   params.a_policy = static_cast<uint64_t>(CachePolicy::kNormal);
-  params.b_policy =
-      static_cast<uint64_t>(c.stream() ? CachePolicy::kEvictFirst : CachePolicy::kNormal);
+  params.b_policy = static_cast<uint64_t>(reads_weights_once(c, s) ? CachePolicy::kEvictFirst
+                                                                   : CachePolicy::kNormal);
   return params;
 }
 

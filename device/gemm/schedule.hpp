@@ -4,6 +4,7 @@
 
 #include "base/math.hpp"
 #include "gemm/config.hpp"
+#include "gemm/groups.hpp"
 
 namespace fathom::device::gemm {
 
@@ -12,7 +13,7 @@ namespace fathom::device::gemm {
 /// stores nothing.
 struct Tile {
   int32_t group = 0;    ///< whose B; 0 when dense
-  int32_t row = 0;      ///< first row, of A and of D
+  int32_t row = 0;      ///< first row, of A and of D; masked: of the group
   int32_t row_end = 0;  ///< rows from here on belong to somebody else
   int32_t col = 0;      ///< first column of D = first row of B
 };
@@ -21,7 +22,7 @@ struct Tile {
 /// cluster_n tiles.
 struct Schedule {
   int32_t m = 0;
-  int32_t units_m = 0;
+  int32_t units_m = 0;  ///< grouped: as many as there can be, for the size of the grid
   int32_t units_n = 0;
   int32_t band_m =
       1;  ///< units along m that are walked together before moving on along n, for reuse in L2
@@ -64,6 +65,49 @@ FATHOM_HD constexpr Tile dense_tile(const Config& c, const Schedule& s, int32_t 
   const int32_t rank_n = c.cluster_n == 2 ? pair_rank : 0;
   return {0, (unit_m * c.cluster_m + rank_m) * c.block_m, s.m,
           (unit_n * c.cluster_n + rank_n) * c.block_n};
+}
+
+/// As make_dense_schedule; how many units there are along m is known only where the metadata is.
+FATHOM_HD constexpr Schedule make_grouped_schedule(const Config& c, const GroupIndex& index,
+                                                   int64_t n, int band_tiles) {
+  Schedule s = make_dense_schedule(c, index.rows, n, band_tiles);
+  const int64_t units = ceil_div<int64_t>(index.rows, c.block_m * c.cluster_m);
+  const int64_t most =
+      index.form == GroupForm::kMasked ? units * index.num_groups : units + index.num_entries();
+  s.units_m = static_cast<int32_t>(min_of<int64_t>(most, 2147483647));
+  return s;
+}
+
+/// The dense schedule of one item's rows.
+FATHOM_HD constexpr Schedule item_schedule(const Config& c, const Schedule& s, const Item& item) {
+  const int32_t rows = max_of(item.row_end - item.row, 0);
+  return {rows, ceil_div(rows, c.block_m * c.cluster_m), s.units_n, s.band_m};
+}
+
+/// Grouped order: item by item, inside an item as in dense_tile. No tile and no pair reaches into
+/// two items: the second tile of a pair along m may have no rows, but never those of another group.
+FATHOM_HD constexpr Tile item_tile(const Config& c, const Schedule& s, const Item& item,
+                                   int32_t unit, int32_t pair_rank) {
+  Tile tile = dense_tile(c, item_schedule(c, s, item), unit, pair_rank);
+  return {item.group, item.row + tile.row, item.row_end, tile.col};
+}
+
+/// visit(unit, pair_rank, tile) for every tile of a grouped launch that stores something, in the
+/// order of units: cluster `unit % clusters` of the grid computes it in its step `unit / clusters`.
+/// Reads the metadata.
+template <typename Visit>
+FATHOM_HD constexpr void for_each_grouped_tile(const Config& c, const Schedule& s, int64_t n,
+                                               const GroupIndex& index, const Visit& visit) {
+  int32_t unit = 0;
+  for_each_item(index, [&](const Item& item) {
+    const int32_t units = item_schedule(c, s, item).num_units();
+    for (int32_t i = 0; i < units; ++i, ++unit) {
+      for (int32_t rank = 0; rank < c.cluster_m * c.cluster_n; ++rank) {
+        const Tile tile = item_tile(c, s, item, i, rank);
+        if (tile.row < tile.row_end && tile.col < n) visit(unit, rank, tile);
+      }
+    }
+  });
 }
 
 /// Steps that cluster `cluster` of `num_clusters` takes: it computes units cluster, cluster +

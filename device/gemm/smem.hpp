@@ -7,14 +7,18 @@
 
 namespace fathom::device::gemm {
 
+/// grouped: tiles that the walking warp finds ahead. Two hide its work; four, a scan over many
+/// empty groups as well.
+inline constexpr int kTileSlots = 4;
+
 /// Byte offsets from the start of dynamic shared memory, which is 1024-byte aligned.
 ///
-///   | a[stages] | b[stages] | staging | partials | scale_a | scale_b | barriers |
-///     1024-byte aligned (swizzle)       128        128       16        8
+///   | a[stages] | b[stages] | staging | partials | scale_a | scale_b | tiles | barriers |
+///     1024-byte aligned (swizzle)       128        128       16        16      8
 struct SmemPlan {
   int a = 0;         ///< [stage] tiles [block_m, 128] e4m3, 128-byte swizzle
   int b = 0;         ///< [stage] tiles [block_n, 128] e4m3, 128-byte swizzle
-  int staging = 0;   ///< TMA store: [math warpgroup][chunk] tiles [64, d_chunk_cols] of D
+  int staging = 0;   ///< TMA store: [math warpgroup][chunk] tiles [d_rows, d_chunk_cols] of D
   int partials = 0;  ///< split k: sums pushed by the other parts, see split_reduction.cuh
   int scale_a = 0;   ///< kCompute: [stage][block_m]. kStream: [k block][block_m]. fp32
   int scale_b = 0;   ///< kCompute: [stage][scale_b_elems]. kStream: [k block][scale_b_elems]
@@ -24,6 +28,9 @@ struct SmemPlan {
   int partials_bytes = 0;
   int scale_a_stage_bytes = 0;  ///< kStream: bytes of a block of k
   int scale_b_stage_bytes = 0;
+  int tiles = 0;                    ///< grouped: [slot] the tiles found next, see tile_queue.cuh
+  int tile_full_barriers = 0;       ///< grouped: [slot] a tile, or the end, is there
+  int tile_empty_barriers = 0;      ///< grouped: [slot] every role has read it
   int full_barriers = 0;            ///< [stage] operands have arrived
   int empty_barriers = 0;           ///< [stage] every reader is done
   int scales_full_barrier = 0;      ///< kStream: the scale tables of a tile have arrived
@@ -52,7 +59,7 @@ FATHOM_HD constexpr SmemPlan plan_smem(const Config& c) {
   p.a = place(1024, c.num_stages * p.a_stage_bytes);
   p.b = place(1024, c.num_stages * p.b_stage_bytes);
   if (c.tma_store()) {
-    p.staging_chunk_bytes = kWgmmaM * c.d_chunk_cols() * c.d_bytes();
+    p.staging_chunk_bytes = c.d_rows() * c.d_chunk_cols() * c.d_bytes();
     p.staging = place(1024, c.math_warpgroups * c.staging_chunks * p.staging_chunk_bytes);
   }
   if (c.stream()) {
@@ -65,10 +72,15 @@ FATHOM_HD constexpr SmemPlan plan_smem(const Config& c) {
     p.scale_b_stage_bytes = c.scale_b_elems() * 4;
     p.scale_b = place(16, c.max_k_blocks * p.scale_b_stage_bytes);
   } else {
-    p.scale_a_stage_bytes = c.block_m * 4;
+    p.scale_a_stage_bytes = round_up(c.block_m * 4, 128);
     p.scale_a = place(128, c.num_stages * p.scale_a_stage_bytes);
     p.scale_b_stage_bytes = round_up(c.scale_b_elems() * 4, c.scale_b == ScaleB::k1x128 ? 128 : 16);
     p.scale_b = place(128, c.num_stages * p.scale_b_stage_bytes);
+  }
+  if (c.grouped) {
+    p.tiles = place(16, kTileSlots * 16);
+    p.tile_full_barriers = place(8, kTileSlots * 8);
+    p.tile_empty_barriers = place(8, kTileSlots * 8);
   }
   p.full_barriers = place(8, c.num_stages * 8);
   p.empty_barriers = place(8, c.num_stages * 8);

@@ -20,6 +20,13 @@ constexpr Config kDecode{.skeleton = Skeleton::kStream,
                          .split_k = 3,
                          .max_k_blocks = 19};
 
+constexpr Config kSwapped{.block_m = 32,
+                          .block_n = 192,
+                          .num_stages = 6,
+                          .math_warpgroups = 3,
+                          .grouped = true,
+                          .swap_operands = true};
+
 std::string reason(const Config& c) {
   const char* text = why_illegal(c);
   return text == nullptr ? "" : text;
@@ -28,6 +35,8 @@ std::string reason(const Config& c) {
 TEST(GemmConfig, KnownGoodConfigsAreLegal) {
   EXPECT_EQ(reason(kPrefill), "");
   EXPECT_EQ(reason(kDecode), "");
+  EXPECT_EQ(reason(kSwapped), "");
+  EXPECT_EQ(reason({.block_m = 256, .num_stages = 4, .cluster_n = 2, .grouped = true}), "");
   EXPECT_EQ(reason({.block_m = 192, .math_warpgroups = 3, .staging_chunks = 2}), "");
 }
 
@@ -45,6 +54,13 @@ TEST(GemmConfig, EachRuleRefusesWithItsReason) {
       {{.skeleton = Skeleton::kStream, .block_m = 96, .max_k_blocks = 8}, "64 or 128"},
       {{.skeleton = Skeleton::kStream, .block_m = 64, .num_stages = 5, .max_k_blocks = 8}, "ring"},
       {{.skeleton = Skeleton::kStream, .block_m = 64}, "max_k_blocks"},
+      {{.skeleton = Skeleton::kStream, .block_m = 64, .max_k_blocks = 8, .grouped = true},
+       "groups"},
+      {{.output = Output::kFp32, .grouped = true}, "groups"},
+      {{.block_m = 32, .block_n = 96, .swap_operands = true}, "block_n"},
+      {{.block_m = 8, .block_n = 128, .cluster_n = 2, .swap_operands = true},
+       "half of a multicast"},
+      {{.block_m = 32, .output = Output::kFp32, .swap_operands = true}, "swapped"},
   };
   for (const auto& [config, text] : cases)
     EXPECT_NE(reason(config).find(text), std::string::npos)
@@ -83,6 +99,7 @@ TEST(GemmConfig, ScaleBlocksOfATileCoverItsColumns) {
 
 TEST(GemmConfig, TagsNameEveryField) {
   EXPECT_STREQ(tag_of(kPrefill).text, "256x128_w2_s4_cn2_bf16");
+  EXPECT_STREQ(tag_of(kSwapped).text, "grouped_swap_32x192_w3_s6_bf16");
   EXPECT_STREQ(tag_of(kDecode).text, "stream_64x56_w2_s10_x3_k19_bf16");
   std::map<std::string, int> seen;
   const Config base{};
@@ -101,6 +118,8 @@ TEST(GemmConfig, TagsNameEveryField) {
       {.staging_chunks = 2},
       {.output = Output::kFp32},
       {.scale_b = ScaleB::k1x128},
+      {.grouped = true},
+      {.swap_operands = true},
       {.bounded_waits = true},
   };
   int fields = 0;

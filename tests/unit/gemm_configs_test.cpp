@@ -100,6 +100,8 @@ inline constexpr fathom::device::gemm::Config kConfig{
     .staging_chunks = 2,
     .output = fathom::device::gemm::Output::kBf16,
     .scale_b = fathom::device::gemm::ScaleB::k128x128,
+    .grouped = false,
+    .swap_operands = false,
     .bounded_waits = false};
 extern "C" __global__ void __launch_bounds__(kConfig.num_threads(), kConfig.ctas_per_sm)
 fp8_gemm_128x128_w2_s5_cn2_d2_bf16(const __grid_constant__ fathom::device::gemm::Params params) {

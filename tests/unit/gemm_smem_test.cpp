@@ -20,6 +20,9 @@ void expect_sound(const Config& c) {
   const int tables = c.stream() ? c.max_k_blocks : c.num_stages;
   std::vector<Span> spans = {
       {"a", p.a, c.num_stages * c.block_m * 128, 1024},
+      {"tiles", p.tiles, c.grouped ? kTileSlots * 16 : 0, 16},
+      {"tile_full", p.tile_full_barriers, c.grouped ? kTileSlots * 8 : 0, 8},
+      {"tile_empty", p.tile_empty_barriers, c.grouped ? kTileSlots * 8 : 0, 8},
       {"b", p.b, c.num_stages * c.block_n * 128, 1024},
       {"scale_a", p.scale_a, tables * p.scale_a_stage_bytes, 128},
       {"scale_b", p.scale_b, tables * p.scale_b_stage_bytes, 4},
@@ -37,9 +40,8 @@ void expect_sound(const Config& c) {
     EXPECT_GE(p.scale_b_stage_bytes, c.scale_b_elems() * 4);
   }
   if (c.tma_store()) {
-    spans.push_back({"staging", p.staging,
-                     c.math_warpgroups * c.staging_chunks * 64 * c.d_chunk_cols() * c.d_bytes(),
-                     1024});
+    spans.push_back(
+        {"staging", p.staging, c.math_warpgroups * c.staging_chunks * p.staging_chunk_bytes, 1024});
   }
   std::sort(spans.begin(), spans.end(),
             [](const Span& x, const Span& y) { return x.begin < y.begin; });
@@ -81,6 +83,31 @@ TEST(GemmSmem, PlansOfAllLegalConfigsAreSound) {
                   if (HasFatalFailure()) return;
                 }
   EXPECT_GT(legal, 1000);
+}
+
+TEST(GemmSmem, PlansOfGroupedAndSwappedConfigsAreSound) {
+  int legal = 0;
+  for (const bool grouped : {false, true})
+    for (int block_m = 8; block_m <= 256; block_m += 8)
+      for (int block_n = 64; block_n <= 256; block_n += 64)
+        for (const int warpgroups : {1, 2, 3, 4})
+          for (const int pair : {1, 2})
+            for (const bool swapped : {false, true}) {
+              const Config c{.block_m = block_m,
+                             .block_n = block_n,
+                             .num_stages = 3,
+                             .math_warpgroups = warpgroups,
+                             .cluster_n = pair,
+                             .grouped = grouped,
+                             .swap_operands = swapped};
+              if (why_illegal(c) != nullptr) continue;
+              ++legal;
+              EXPECT_EQ(plan_smem(c).staging_chunk_bytes, c.d_rows() * c.d_chunk_cols() * 2);
+              EXPECT_EQ(plan_smem(c).staging_chunk_bytes % 1024, 0) << "swizzle atoms";
+              expect_sound(c);
+              if (HasFatalFailure()) return;
+            }
+  EXPECT_GT(legal, 200);
 }
 
 TEST(GemmSmem, TheLargestPrefillTileFitsFourStages) {
