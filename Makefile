@@ -3,7 +3,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 JOBS ?= $(shell nproc)
 
-.PHONY: help build test check demo install clean
+.PHONY: help build wheel test check demo install clean
 
 help: ## list these commands
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -12,9 +12,14 @@ build: ## the libraries and build/release/fathom
 	@tools/setup build
 	@tools/build release $(JOBS) fathom_command fathom_shared fathom_static
 
+wheel: ## dist/*.whl: the Python packages
+	@tools/setup wheel
+	@tools/wheel $(JOBS)
+
 test: ## set up, build, run every test that can run on this machine
 	@tools/setup test
 	@tools/build release $(JOBS)
+	@test -e build/setup/no-pypi || tools/wheel $(JOBS)
 	@tools/run_tests.py
 
 check: ## the tests again under sanitizers, the fuzzers, clang-tidy
@@ -32,4 +37,4 @@ install: ## install to $(DESTDIR)$(PREFIX)
 	@DESTDIR=$(DESTDIR) cmake --install build/release --prefix $(PREFIX)
 
 clean: ## remove what was built, the demo's downloads and .venv
-	rm -rf build .venv
+	rm -rf build dist .venv

@@ -161,7 +161,7 @@ typedef struct fathom_context_options {
   /* FATHOM_OPENBLAS: the CPU matrix product; NULL = searched. */
   const char* openblas;
   /* FATHOM_SITE_PACKAGES: directories of Python packages, ':' between them, where the wheels of the
-     run-time compiler and of OpenBLAS are looked for; NULL = none. */
+     run-time compiler and of OpenBLAS are looked for first; NULL = none. */
   const char* site_packages;
   /* FATHOM_LINE_INFO: nonzero = kernels carry the source lines that profilers show. */
   int32_t line_info;

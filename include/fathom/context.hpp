@@ -50,8 +50,8 @@ struct FATHOM_API ContextOptions {
   /// limit.
   std::int64_t cache_limit_mib = 1024;
   /// FATHOM_SITE_PACKAGES: directories of Python packages, ':' between them, where the wheels of
-  /// the run-time compiler are looked for first, and that of OpenBLAS where the system has none;
-  /// empty = for the compiler those of $VIRTUAL_ENV and $CONDA_PREFIX.
+  /// the run-time compiler and of OpenBLAS are looked for first; empty = for the compiler those of
+  /// $VIRTUAL_ENV and $CONDA_PREFIX.
   std::string site_packages = {};
   /// FATHOM_LINE_INFO: kernels carry the source lines that profilers show.
   bool line_info = false;

@@ -99,8 +99,7 @@ constexpr std::array kVariables = {
         set_cache_limit},
     EnvironmentVariable{"FATHOM_SITE_PACKAGES", "site_packages", "none",
                         "Directories of Python packages, with `:` between them, where the wheels "
-                        "of the run-time compiler are looked for first, and that of OpenBLAS where "
-                        "the system has none.",
+                        "of the run-time compiler and of OpenBLAS are looked for first.",
                         set_text<&ContextOptions::site_packages>},
     EnvironmentVariable{"FATHOM_LINE_INFO", "line_info", "0",
                         "1 = kernels carry the source lines that profilers show.", set_line_info},

@@ -36,11 +36,12 @@ Blas::Blas(std::string path, std::string site_packages)
 
 std::vector<std::string> Blas::candidates() const {
   if (!path_.empty()) return {path_};
-  std::vector<std::string> files(kNames.begin(), kNames.end());
+  std::vector<std::string> files;
   std::istringstream directories(site_packages_);
   for (std::string directory; std::getline(directories, directory, ':');) {
     if (!directory.empty()) files.push_back(directory + kWheelFile);
   }
+  files.insert(files.end(), kNames.begin(), kNames.end());
   return files;
 }
 

@@ -18,8 +18,9 @@ struct Matrix {
 /// Thread-safe. Products are computed on the calling thread alone.
 class Blas {
  public:
-  /// `path` = ContextOptions.openblas: the only file tried, or empty to search: the system's, then
-  /// PyPI's scipy-openblas32 in `site_packages` (directories with ':' between them). Opens nothing.
+  /// `path` = ContextOptions.openblas: the only file tried, or empty to search: PyPI's
+  /// scipy-openblas32 in `site_packages` (directories with ':' between them), then the system's.
+  /// Opens nothing.
   explicit Blas(std::string path = {}, std::string site_packages = {});
   Blas(const Blas&) = delete;
   Blas& operator=(const Blas&) = delete;
