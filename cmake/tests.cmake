@@ -70,3 +70,12 @@ target_compile_definitions(compile_tests PRIVATE FATHOM_SOURCE_DIR="${PROJECT_SO
                                                  FATHOM_BINARY_DIR="${CMAKE_BINARY_DIR}")
 target_link_libraries(compile_tests PRIVATE fathom_objects GTest::gtest GTest::gmock GTest::gtest_main fathom_warnings)
 add_dependencies(compile_tests fathom_command)
+
+# Kernels of device/ run on this machine's cores, under random schedules.
+if(TARGET fathom_emulator)
+  file(GLOB FATHOM_EMULATED_TESTS CONFIGURE_DEPENDS tests/emulated/*.cpp)
+  add_executable(emulated_tests ${FATHOM_EMULATED_TESTS})
+  target_include_directories(emulated_tests PRIVATE tests)
+  target_link_libraries(emulated_tests PRIVATE fathom_emulated_kernels fathom_objects GTest::gtest GTest::gmock
+                                               GTest::gtest_main fathom_warnings)
+endif()

@@ -49,7 +49,7 @@ class Memory {
     Access access = Access::kRead;
   };
 
-  /// Later ranges win where ranges overlap (a padded buffer first, then what may be written).
+  /// An access must lie wholly inside one range that allows it; ranges may overlap.
   void allow(std::string name, const void* base, std::size_t bytes, Access access);
   const std::vector<Range>& ranges() const { return ranges_; }
 

@@ -1,0 +1,29 @@
+// device/ptx/thread.cuh for the host: see there for the contracts. Emulator layer.
+#pragma once
+
+#include "base/types.hpp"
+
+namespace fathom::ptx {
+
+int thread_index();
+int lane_index();
+int cta_index();
+int num_ctas();
+int cluster_rank();
+int warp_uniform(int value);
+bool elect_one();
+void warp_sync();
+void setmaxnreg(int registers, bool more);
+template <int kRegisters>
+void setmaxnreg_inc() {
+  setmaxnreg(kRegisters, true);
+}
+template <int kRegisters>
+void setmaxnreg_dec() {
+  setmaxnreg(kRegisters, false);
+}
+uint64_t global_timer();
+void trap();
+inline void make_opaque(uint32_t&) {}
+
+}  // namespace fathom::ptx
