@@ -74,6 +74,10 @@ def facts_of(setup_dir):
     facts = {"always"}
     if (setup_dir / "no-pypi").exists():
         facts.add("no-pypi")
+    if not any((ROOT / ".venv/lib").glob("python3*/site-packages/torch")):
+        facts.add("no-torch")
+    if not pathlib.Path("/dev/nvidiactl").exists():
+        facts.add("no-gpu")
     return facts
 
 

@@ -11,6 +11,7 @@ touches no GPU. docs/python.md tells more.
 """
 
 from . import balance
+from ._compile import compile, configs
 from ._library import commit as __commit__
 from ._library import version as __version__
 from ._context import Context, default_context
@@ -21,6 +22,6 @@ from ._tensor import TensorView, view
 
 __all__ = [
     "CompileError", "Context", "DriverError", "Error", "GemmPlan", "InvalidArgumentError", "TensorView",
-    "UnsupportedError", "balance", "can_implement", "copy_scales", "default_context", "dequantize", "explain", "gemm",
+    "UnsupportedError", "__commit__", "__version__", "balance", "can_implement", "compile", "configs", "copy_scales", "default_context", "dequantize", "explain", "gemm",
     "grouped_gemm", "plan", "quantize_128x128", "quantize_1x128", "quantize_1x128_transposed", "view",
 ]

@@ -7,6 +7,7 @@ import threading
 from typing import Any, Callable, Optional
 
 from . import _library
+from ._errors import InvalidArgumentError
 from ._library import check, encode, library
 
 
@@ -29,6 +30,7 @@ class Context:
     compiler, nvrtc: FATHOM_COMPILER ("nvrtc", "nvcc", "none"), FATHOM_NVRTC.
     libcuda, openblas: FATHOM_LIBCUDA, FATHOM_OPENBLAS.
     site_packages: FATHOM_SITE_PACKAGES; None = this interpreter's.
+    line_info: FATHOM_LINE_INFO, kernels carry the source lines that profilers show.
     log, log_level: called as log(level, message) for each message up to "error", "warning", "info" or "debug", from any
         thread, one call at a time; "off" by default.
     Raises ValueError for a value without meaning.
@@ -39,10 +41,11 @@ class Context:
     def __init__(self, *, num_threads: int = 0, cache_dir: Optional[str] = None, system_cache_dir: Optional[str] = None,
                  cache_limit_mib: int = 0, compiler: Optional[str] = None, nvrtc: Optional[str] = None,
                  libcuda: Optional[str] = None, openblas: Optional[str] = None, site_packages: Optional[str] = None,
-                 log: Optional[Callable[[str, str], None]] = None, log_level: str = "off", _from_env: bool = False) -> None:
+                 line_info: bool = False, log: Optional[Callable[[str, str], None]] = None, log_level: str = "off",
+                 _from_env: bool = False) -> None:
         self._handle: Any = None
         if log_level not in _library.LOG_LEVELS:
-            raise _library.InvalidArgumentError(
+            raise InvalidArgumentError(
                 f"Context: log_level is {log_level!r}; it needs one of {', '.join(_library.LOG_LEVELS)}")
         if site_packages is None and not (_from_env and os.environ.get("FATHOM_SITE_PACKAGES")):
             site_packages = _site_packages()
@@ -52,7 +55,7 @@ class Context:
             log_level=_library.LOG_LEVELS[log_level], log=self._log, cache_dir=encode(cache_dir),
             system_cache_dir=encode(system_cache_dir), cache_limit_mib=cache_limit_mib, compiler=encode(compiler),
             nvrtc=encode(nvrtc), libcuda=encode(libcuda), openblas=encode(openblas),
-            site_packages=encode(site_packages))
+            site_packages=encode(site_packages), line_info=line_info)
         handle = ctypes.c_void_p()
         create = library.fathom_context_from_env if _from_env else library.fathom_context_create
         check(create(ctypes.byref(given), ctypes.byref(handle)))

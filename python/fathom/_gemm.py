@@ -6,9 +6,10 @@ from typing import Any, Dict, Optional, Tuple
 
 from . import _library
 from ._context import Context, default_context
-from ._library import BACKEND_NAMES, GemmArgs, InvalidArgumentError, call_for_text, check, encode, error_of, library
+from ._errors import InvalidArgumentError
+from ._library import BACKEND_NAMES, CUDA, GemmArgs, call_for_text, check, encode, error_of, library
 from ._quantize import backend_code
-from ._tensor import CUDA, Described, current_stream, describe, empty_like_of, require_writable, struct_of, torch_stream
+from ._tensor import Described, current_stream, describe, empty_like_of, require_writable, struct_of, torch_stream
 
 _GROUP_FORMS = {"offsets": _library.GROUPS_OFFSETS, "row_group": _library.GROUPS_ROW_GROUP,
                 "group_end": _library.GROUPS_GROUP_END, "rows": _library.GROUPS_MASKED}
@@ -180,11 +181,11 @@ class GemmPlan:
 
     @property
     def config(self) -> str:
-        return call_for_text(library.fathom_gemm_plan_config, self._handle) or ""
+        return call_for_text(library.fathom_gemm_plan_config, self._handle)
 
     def explain(self) -> Dict[str, Any]:
         """What runs and why: problem, backend, config, and on a GPU launch shape, candidates and their costs."""
-        text = call_for_text(library.fathom_gemm_plan_explain, self._handle) or "{}"
+        text = call_for_text(library.fathom_gemm_plan_explain, self._handle)
         explained: Dict[str, Any] = json.loads(text)
         return explained
 
@@ -214,10 +215,16 @@ def plan(a: Any, scale_a: Any, b: Any, scale_b: Any, d: Any = None, *, context: 
     return GemmPlan(_planned_call("plan", a, scale_a, b, scale_b, d, **options), context)
 
 
-def explain(a: Any, scale_a: Any, b: Any, scale_b: Any, d: Any = None, *, context: Optional[Context] = None,
-            **options: Any) -> Dict[str, Any]:
-    """What a call would run and why, with plan's arguments: plan(...).explain(). Computes nothing."""
-    return GemmPlan(_planned_call("explain", a, scale_a, b, scale_b, d, **options), context).explain()
+def explain(a: Any, scale_a: Any, b: Any, scale_b: Any, d: Any = None, *, device: Optional[str] = None,
+            context: Optional[Context] = None, **options: Any) -> Dict[str, Any]:
+    """What a call would run and why, with plan's arguments: plan(...).explain(). Computes nothing. device: "h200", "h100",
+    "h800", "h20" or "gh200", for a GPU that need not be in this machine."""
+    call = _planned_call("explain", a, scale_a, b, scale_b, d, **options)
+    if device is None:
+        return GemmPlan(call, context).explain()
+    text = call_for_text(library.fathom_gemm_explain, ctypes.byref(call.args), encode(device))
+    explained: Dict[str, Any] = json.loads(text)
+    return explained
 
 
 def can_implement(a: Any, scale_a: Any, b: Any, scale_b: Any, d: Any = None, *, context: Optional[Context] = None,

@@ -6,6 +6,7 @@ environment variable.
 
 import ctypes
 import os
+from typing import Any, Dict, Optional, Tuple
 
 from ._errors import CompileError, DriverError, Error, InvalidArgumentError, UnsupportedError
 
@@ -56,6 +57,8 @@ class ContextOptions(ctypes.Structure):
         ("nvrtc", ctypes.c_char_p),
         ("openblas", ctypes.c_char_p),
         ("site_packages", ctypes.c_char_p),
+        ("line_info", ctypes.c_int32),
+        ("reserved", ctypes.c_int32),
     ]
 
 
@@ -79,6 +82,39 @@ class GemmArgs(ctypes.Structure):
     ]
 
 
+class GemmRange(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", ctypes.c_size_t),
+        ("n", ctypes.c_int64),
+        ("k", ctypes.c_int64),
+        ("num_groups", ctypes.c_int64),
+        ("min_m", ctypes.c_int64),
+        ("max_m", ctypes.c_int64),
+        ("group_alignment", ctypes.c_int64),
+        ("group_form", ctypes.c_int32),
+        ("d_dtype", ctypes.c_int32),
+        ("scale_b_block", ctypes.c_int32),
+        ("max_sms", ctypes.c_int32),
+        ("flags", ctypes.c_uint64),
+        ("device", ctypes.c_char_p),
+    ]
+
+
+CompileProgress = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+
+
+class CompileArgs(ctypes.Structure):
+    _fields_ = [
+        ("struct_size", ctypes.c_size_t),
+        ("configs", ctypes.POINTER(ctypes.c_char_p)),
+        ("num_configs", ctypes.c_int64),
+        ("progress", CompileProgress),
+        ("progress_user_data", ctypes.c_void_p),
+        ("jobs", ctypes.c_int32),
+        ("reserved", ctypes.c_int32),
+    ]
+
+
 class QuantizeArgs(ctypes.Structure):
     _fields_ = [
         ("struct_size", ctypes.c_size_t),
@@ -91,7 +127,7 @@ class QuantizeArgs(ctypes.Structure):
     ]
 
 
-def _functions():
+def _functions() -> Dict[str, Tuple[Any, Tuple[Any, ...]]]:
     """name: (result, arguments). `status` results are checked by the callers through check()."""
     handle, out, text = ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p
     status, count, number = ctypes.c_int32, ctypes.c_int64, ctypes.c_int32
@@ -113,6 +149,10 @@ def _functions():
         "fathom_gemm_plan_config": (status, (handle, out)),
         "fathom_gemm_plan_explain": (status, (handle, out)),
         "fathom_gemm_plan_destroy": (None, (handle,)),
+        "fathom_gemm_explain": (status, (out, text, out)),
+        "fathom_gemm_configs": (status, (handle, out, out, out)),
+        "fathom_all_configs": (status, (out, out)),
+        "fathom_compile": (status, (handle, out, out)),
         "fathom_quantize": (status, (handle, out, handle)),
         "fathom_dequantize": (status, (handle, out, handle)),
         "fathom_copy_scales": (status, (handle, out, out, number, handle)),
@@ -126,7 +166,7 @@ def _functions():
     }
 
 
-def _load():
+def _load() -> Any:
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "libfathom.so")
     try:
         # CDLL, not PyDLL: a call gives up the interpreter's lock, since a launch may wait for room in the stream
@@ -152,7 +192,7 @@ commit: str = library.fathom_commit().decode()
 _ERRORS = {1: InvalidArgumentError, 2: UnsupportedError, 3: CompileError, 4: DriverError}
 
 
-def error_of(status):
+def error_of(status: int) -> Error:
     """The exception for a status that is not FATHOM_OK, with the message of the calling thread's last failure."""
     message = library.fathom_last_error_message().decode("utf-8", "replace")
     error = _ERRORS.get(status, Error)(message)
@@ -160,18 +200,18 @@ def error_of(status):
     return error
 
 
-def check(status):
+def check(status: int) -> None:
     if status:
         raise error_of(status)
 
 
-def encode(text):
+def encode(text: Optional[str]) -> Optional[bytes]:
     """A str or path for a char* of the library; None stays NULL."""
     return None if text is None else os.fsencode(text)
 
 
-def call_for_text(function, handle):
-    """What a function (handle, const char**) writes."""
+def call_for_text(function: Any, *arguments: Any) -> str:
+    """What a function (..., const char**) writes."""
     text = ctypes.c_char_p()
-    check(function(handle, ctypes.byref(text)))
-    return None if text.value is None else text.value.decode()
+    check(function(*arguments, ctypes.byref(text)))
+    return "" if text.value is None else text.value.decode()

@@ -5,7 +5,8 @@ from typing import Any, Optional, Tuple
 
 from . import _library
 from ._context import Context, default_context
-from ._library import BACKENDS, BLOCKS, InvalidArgumentError, QuantizeArgs, check, library
+from ._errors import InvalidArgumentError
+from ._library import BACKENDS, BLOCKS, QuantizeArgs, check, library
 from ._tensor import current_stream, describe, empty_like_of, require_writable, struct_of
 
 Pair = Tuple[Any, Any]
@@ -106,13 +107,13 @@ def copy_scales(scale: Any, to: Any = None, *, backend: str = "auto", stream: Op
     """Scales in another order: by default in the one that gemm reads fastest for scale_a, rows contiguous and a pitch that
     is a multiple of 16 bytes.
 
-    scale: fp32 [rows, blocks of 128]. to: of the same shape with strides of its own, written; made when not given.
+    scale: fp32 [rows, blocks of 128], or with a leading number of groups. to: of the same shape with strides of its own, written; made when not given.
     Returns `to`; raises as quantize_1x128."""
     source = describe(scale, "copy_scales", "scale")
     if to is None:
-        if len(source.shape) != 2:
+        if len(source.shape) not in (2, 3):
             raise InvalidArgumentError(f"copy_scales: scale has {len(source.shape)} dimensions {list(source.shape)}; it needs "
-                                       "2: [rows, blocks of 128]; for groups copy each")
+                                       "2: [rows, blocks of 128], or 3 with a leading number of groups")
         to = empty_like_of(scale, source, source.shape, "fp32", "copy_scales", "to", "columns")
     target = describe(to, "copy_scales", "to")
     require_writable(target, "copy_scales", "to")

@@ -8,7 +8,8 @@ import ctypes
 import sys
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
-from ._library import CPU, CUDA, DTYPE_NAMES, DTYPES, MAX_RANK, InvalidArgumentError, Tensor
+from ._errors import InvalidArgumentError
+from ._library import CPU, CUDA, DTYPE_NAMES, DTYPES, MAX_RANK, Tensor
 
 _ITEM_BYTES = {"e4m3": 1, "bf16": 2, "fp16": 2, "fp32": 4, "fp64": 8, "int32": 4, "int64": 8}
 _ARRAY_TYPES = {"f2": "fp16", "f4": "fp32", "f8": "fp64", "i4": "int32", "i8": "int64"}

@@ -13,7 +13,8 @@ import ctypes
 import sys
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
-from ._library import InvalidArgumentError, check, library
+from ._errors import InvalidArgumentError
+from ._library import check, library
 
 __all__ = ["Plan", "Report", "Transfer", "plan"]
 
