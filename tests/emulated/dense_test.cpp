@@ -1,17 +1,66 @@
 // The dense kernels in the emulator against the reference.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "emulated/kernels.hpp"
 
 namespace fathom::testing {
 namespace {
 
-TEST(EmulatedDense, MultipliesExactly) {
-  DenseCase test(kCompute128x128,
-                 {.m = 128, .n = 128, .k = 512, .data = reference::DataKind::kExact});
-  const EmulatedResult result = test.run(1);
-  EXPECT_TRUE(result.passed()) << result.text();
+using reference::DataKind;
+using reference::ProblemSpec;
+using reference::ScaleOrder;
+
+struct Family {
+  const char* name;
+  const EmulatedKernel* kernel;
+  ProblemSpec small;
+};
+
+std::vector<Family> families() {
+  return {
+      {"Compute128x128", &kCompute128x128, {.m = 129, .n = 136, .k = 300}},
+      {"ComputeTwoWaves", &kComputeTwoWaves, {.m = 257, .n = 264, .k = 300}},
+      {"ComputeThree", &kComputeThree, {.m = 193, .n = 200, .k = 300}},
+      {"ComputeFp32",
+       &kComputeFp32,
+       {.m = 65, .n = 40, .k = 300, .out = DType::kFp32, .accumulate = true}},
+      {"ComputeScaleB1",
+       &kComputeScaleB1,
+       {.m = 129,
+        .n = 72,
+        .k = 300,
+        .scale_b_block = plan::ScaleBBlock::k1x128,
+        .out = DType::kFp32,
+        .accumulate = true}},
+      {"StreamAlone", &kStreamAlone, {.m = 9, .n = 72, .k = 700}},
+      {"StreamTurns", &kStreamTurns, {.m = 9, .n = 84, .k = 700}},
+      {"StreamSplit", &kStreamSplit, {.m = 100, .n = 117, .k = 900}},
+      {"StreamSplitTurns", &kStreamSplitTurns, {.m = 33, .n = 136, .k = 700, .out = DType::kFp32}},
+  };
 }
+
+class EmulatedDense : public ::testing::TestWithParam<Family> {};
+
+TEST_P(EmulatedDense, IsRightUnderManySchedules) {
+  std::set<std::uint64_t> traces;
+  for (const auto order : {ScaleOrder::kRowsContiguous, ScaleOrder::kKContiguous}) {
+    ProblemSpec spec = GetParam().small;
+    spec.data = DataKind::kExact;
+    spec.scale_a_order = spec.scale_b_order = order;
+    DenseCase test(*GetParam().kernel, spec, 4);
+    for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+      const EmulatedResult result = test.run(seed);
+      ASSERT_TRUE(result.passed()) << result.text();
+      traces.insert(result.report.trace_hash);
+    }
+  }
+  EXPECT_EQ(traces.size(), 20u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, EmulatedDense, ::testing::ValuesIn(families()),
+                         [](const auto& tested) { return std::string(tested.param.name); });
 
 }  // namespace
 }  // namespace fathom::testing

@@ -1,5 +1,5 @@
-// The kernels that the emulated tests run: a config of each family. Each is compiled in a file of
-// its own (kernel_*.cpp), so that they compile side by side. Test support.
+// The kernels that the emulated tests run: a config of each family. Compiled in kernel_*.cpp. Test
+// support.
 #pragma once
 
 #include "emulated/dense_case.hpp"
@@ -7,5 +7,13 @@
 namespace fathom::testing {
 
 extern const EmulatedKernel kCompute128x128;
+extern const EmulatedKernel kComputeTwoWaves;
+extern const EmulatedKernel kComputeThree;
+extern const EmulatedKernel kComputeFp32;
+extern const EmulatedKernel kComputeScaleB1;
+extern const EmulatedKernel kStreamAlone;
+extern const EmulatedKernel kStreamTurns;
+extern const EmulatedKernel kStreamSplit;
+extern const EmulatedKernel kStreamSplitTurns;
 
 }  // namespace fathom::testing

@@ -1,0 +1,50 @@
+#include "emulated/kernels.hpp"
+#include "gemm/kernel.cuh"
+
+namespace fathom::testing {
+namespace {
+
+using device::gemm::Config;
+using device::gemm::Skeleton;
+
+template <Config kConfig>
+void entry(const void* params, unsigned char* shared) {
+  device::gemm::Kernel<kConfig>::run(*static_cast<const device::gemm::Params*>(params), shared);
+}
+
+template <Config kConfig>
+constexpr EmulatedKernel make() {
+  return {kConfig, &entry<kConfig>};
+}
+
+}  // namespace
+
+const EmulatedKernel kStreamAlone = make<Config{.skeleton = Skeleton::kStream,
+                                                .block_m = 64,
+                                                .block_n = 32,
+                                                .num_stages = 4,
+                                                .math_warpgroups = 1,
+                                                .max_k_blocks = 8}>();
+const EmulatedKernel kStreamTurns = make<Config{.skeleton = Skeleton::kStream,
+                                                .block_m = 64,
+                                                .block_n = 40,
+                                                .num_stages = 4,
+                                                .math_warpgroups = 2,
+                                                .max_k_blocks = 8}>();
+const EmulatedKernel kStreamSplit = make<Config{.skeleton = Skeleton::kStream,
+                                                .block_m = 128,
+                                                .block_n = 56,
+                                                .num_stages = 4,
+                                                .math_warpgroups = 2,
+                                                .split_k = 3,
+                                                .max_k_blocks = 8}>();
+const EmulatedKernel kStreamSplitTurns = make<Config{.skeleton = Skeleton::kStream,
+                                                     .block_m = 64,
+                                                     .block_n = 64,
+                                                     .num_stages = 4,
+                                                     .math_warpgroups = 2,
+                                                     .split_k = 2,
+                                                     .max_k_blocks = 8,
+                                                     .output = device::gemm::Output::kFp32}>();
+
+}  // namespace fathom::testing
