@@ -1,0 +1,149 @@
+"""From torch tensors to the library: a bound plan for each kind of call and place of its operands, then only launches.
+
+Sees errors, settings, environment and the package fathom. What a call may hold is checked by the library, whose message
+is passed on under the name of the function that was called.
+"""
+
+import ctypes
+import threading
+
+import fathom
+import torch
+from fathom import _library
+
+from . import environment, settings
+from .errors import DeepGemmError, refuse
+
+DENSE, CONTIGUOUS, PSUM, MASKED = (_library.GROUPS_NONE, _library.GROUPS_ROW_GROUP, _library.GROUPS_GROUP_END,
+                                   _library.GROUPS_MASKED)
+ACCUMULATE = _library.GEMM_ACCUMULATE
+
+_DTYPES = {torch.float8_e4m3fn: "e4m3", torch.bfloat16: "bf16", torch.float16: "fp16", torch.float32: "fp32",
+           torch.float64: "fp64", torch.int32: "int32", torch.int64: "int64"}
+_OPERANDS = ("a", "scale_a", "b", "scale_b", "d", "group_index")
+_MOST_PLANS = 8192  # kept at once, 2 KiB each; then all are dropped, and a call costs once what it cost first
+
+_lock = threading.Lock()
+_context = None
+_plans = {}
+_compile_only = False
+
+
+def set_compile_mode(mode):
+    """1: calls plan and compile, and launch nothing, until 0 is set again. Upstream has it in a fork only."""
+    global _compile_only
+    if mode not in (0, 1):
+        refuse("set_compile_mode", f"mode is {mode!r}; it must be 0 (launch) or 1 (compile only)")
+    _compile_only = mode == 1
+
+
+def get_compile_mode():
+    return int(_compile_only)
+
+
+def context():
+    """The library's context of this module: as the environment asks for at the first call."""
+    global _context
+    if _context is None:
+        with _lock:
+            if _context is None:
+                options = environment.context_options()
+                _context = fathom.Context.from_env(**options) if options else fathom.default_context()
+    return _context
+
+
+class _Plan:
+    """A bound plan of the library."""
+
+    __slots__ = ("cuda_index", "handle")
+
+    def __init__(self, function, args, cuda_index):
+        self.handle = None
+        self.cuda_index = cuda_index
+        handle = ctypes.c_void_p()
+        _check(function, _library.library.fathom_gemm_plan_create(context()._handle, ctypes.addressof(args),
+                                                                  ctypes.addressof(handle)))
+        self.handle = handle
+
+    def __del__(self, _destroy=_library.library.fathom_gemm_plan_destroy):
+        if self.handle is not None:
+            _destroy(self.handle)
+
+
+def _describe(function, name, tensor):
+    if not isinstance(tensor, torch.Tensor):
+        raise TypeError(f"deep_gemm.{function}: {name} is a {type(tensor).__name__}; it must be a torch.Tensor")
+    if tensor.dtype not in _DTYPES:
+        refuse(function, f"{name} has dtype {tensor.dtype}; the Hopper kernels multiply float8_e4m3fn only (no FP4)")
+    if tensor.dim() > _library.MAX_RANK or not tensor.dim():
+        refuse(function, f"{name} has shape {list(tensor.shape)}; it must have 1 to {_library.MAX_RANK} dimensions")
+    if tensor.device.type not in ("cpu", "cuda"):
+        refuse(function, f"{name} lies on {tensor.device}; it must lie on a CUDA device or in the CPU's memory")
+    cuda = tensor.device.type == "cuda"
+    return _library.Tensor(
+        data=tensor.data_ptr(), dtype=_library.DTYPES[_DTYPES[tensor.dtype]],
+        device_type=_library.CUDA if cuda else _library.CPU, device_index=tensor.device.index if cuda else 0,
+        rank=tensor.dim(), shape=tuple(tensor.shape), stride=tensor.stride())
+
+
+def _bind(function, form, flags, alignment, expected_m, max_sms, tensors):
+    names = ("a", "scale_a", "b", "scale_b", "d", "grouped_layout" if form != MASKED else "masked_m")
+    described = {operand: _describe(function, name, tensor)
+                 for operand, name, tensor in zip(_OPERANDS, names, tensors)}
+    args = _library.GemmArgs(struct_size=ctypes.sizeof(_library.GemmArgs), group_form=form, flags=flags,
+                             group_alignment=alignment, expected_m=expected_m, max_sms=max_sms, **described)
+    cuda = tensors[0].device.type == "cuda"
+    plan = _Plan(function, args, tensors[0].device.index if cuda else None)
+    if environment.flag("DG_PRINT_CONFIGS", "DG_PRINT_AUTOTUNE"):
+        text = _library.call_for_text(_library.library.fathom_gemm_plan_explain, plan.handle)
+        print(f"deep_gemm.{function}: {text}", flush=True)
+    return plan
+
+
+def _check(function, status):
+    if not status:
+        return
+    message = str(_library.error_of(status))
+    for operation in ("gemm: ", "grouped_gemm: "):
+        if message.startswith(operation):
+            message = message[len(operation):]
+    raise DeepGemmError(f"deep_gemm.{function}: {message}") from None
+
+
+def launch(function, form, flags, alignment, expected_m, tensors):
+    """One product: `tensors` are a, scale_a, b, scale_b, d and, in groups, the index. `form` and `flags` are the library's.
+
+    Engines call with the same weights and, from the caching allocator, mostly the same other addresses, so most calls find
+    their plan: this function is their whole cost on the host.
+    """
+    if settings._pdl:
+        flags |= _library.GEMM_PROGRAMMATIC_LAUNCH
+    try:
+        a, scale_a, b, scale_b, d = tensors[:5]
+        # All that a plan is bound to, written out: a loop over the tensors would take twice as long.
+        key = (form, flags, alignment, expected_m, settings._num_sms,
+               a.data_ptr(), a.shape, a.stride(), a.dtype, a.get_device(),
+               scale_a.data_ptr(), scale_a.shape, scale_a.stride(), scale_a.dtype, scale_a.get_device(),
+               b.data_ptr(), b.shape, b.stride(), b.dtype, b.get_device(),
+               scale_b.data_ptr(), scale_b.shape, scale_b.stride(), scale_b.dtype, scale_b.get_device(),
+               d.data_ptr(), d.shape, d.stride(), d.dtype, d.get_device())
+        if form:
+            index = tensors[5]
+            key = (key, index.data_ptr(), index.shape, index.stride(), index.dtype, index.get_device())
+        plan = _plans.get(key)
+    except AttributeError:  # something that is no tensor
+        plan = None
+    if plan is None:
+        plan = _bind(function, form, flags, alignment, expected_m, settings._num_sms, tensors)
+        if len(_plans) >= _MOST_PLANS:
+            _plans.clear()
+        _plans[key] = plan
+    if _compile_only:
+        return
+    stream = None if plan.cuda_index is None else torch._C._cuda_getCurrentRawStream(plan.cuda_index)
+    status = _launch(plan.handle, stream)
+    if status:
+        _check(function, status)
+
+
+_launch = _library.library.fathom_gemm_plan_launch
