@@ -76,8 +76,8 @@ struct Options {
   /// Primitives of one cluster after which it counts as hanging.
   std::int64_t max_steps = 2'000'000'000;
   int max_findings = 32;  ///< of one cluster; it is given up then
-  std::vector<SharedRegion> regions;
-  std::function<std::string(int thread)> role_of;
+  std::vector<SharedRegion> regions = {};
+  std::function<std::string(int thread)> role_of = {};
 };
 
 /// Runs the grid to its end or to its first fatal finding. Throws std::invalid_argument for a
