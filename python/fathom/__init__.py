@@ -22,6 +22,7 @@ from ._tensor import TensorView, view
 
 __all__ = [
     "CompileError", "Context", "DriverError", "Error", "GemmPlan", "InvalidArgumentError", "TensorView",
-    "UnsupportedError", "__commit__", "__version__", "balance", "can_implement", "compile", "configs", "copy_scales", "default_context", "dequantize", "explain", "gemm",
-    "grouped_gemm", "plan", "quantize_128x128", "quantize_1x128", "quantize_1x128_transposed", "view",
+    "UnsupportedError", "__commit__", "__version__", "balance", "can_implement", "compile", "configs", "copy_scales",
+    "default_context", "dequantize", "explain", "gemm", "grouped_gemm", "plan", "quantize_128x128", "quantize_1x128",
+    "quantize_1x128_transposed", "view",
 ]

@@ -1,15 +1,16 @@
 """gemm and grouped_gemm, in one call or as bound plans. Front of the package; computes nothing."""
 
+import array
 import ctypes
 import json
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 from . import _library
 from ._context import Context, default_context
 from ._errors import InvalidArgumentError
-from ._library import BACKEND_NAMES, CUDA, GemmArgs, call_for_text, check, encode, error_of, library
+from ._library import BACKEND_NAMES, GemmArgs, call_for_text, check, encode, error_of, library
 from ._quantize import backend_code
-from ._tensor import Described, current_stream, describe, empty_like_of, require_writable, struct_of, torch_stream
+from ._tensor import Described, describe, empty_like_of, is_torch, require_writable, stream_source, struct_of
 
 _GROUP_FORMS = {"offsets": _library.GROUPS_OFFSETS, "row_group": _library.GROUPS_ROW_GROUP,
                 "group_end": _library.GROUPS_GROUP_END, "rows": _library.GROUPS_MASKED}
@@ -22,7 +23,7 @@ _NO_GROUPS: Dict[str, Any] = {}
 class _Call:
     """The arguments of a call as the C interface takes them, and what must live as long."""
 
-    __slots__ = ("args", "d", "described_a", "keep", "source_a")
+    __slots__ = ("args", "current_stream", "d", "keep")
 
     def __init__(self, function: str, a: Any, scale_a: Any, b: Any, scale_b: Any, d: Any, dtype: Optional[str],
                  groups: Dict[str, Any], options: Dict[str, Any]) -> None:
@@ -50,8 +51,7 @@ class _Call:
         self.args.max_sms = options["max_sms"]
         self.args.config = encode(options["config"]) if options["config"] else None
         self.d = d
-        self.source_a = a
-        self.described_a = described[0]
+        self.current_stream = stream_source(a, described[0])
         self.keep = (a, scale_a, b, scale_b, d, index, described)
 
 
@@ -74,11 +74,65 @@ def _make_d(function: str, a: Any, described_a: Described, described_b: Describe
         raise InvalidArgumentError(f"{function}: a has shape {list(described_a.shape)} and b {list(described_b.shape)}; they "
                                    "need at least two dimensions")
     if dtype is None:
-        on_torch = type(getattr(a, "array", a)).__module__.partition(".")[0] == "torch"
-        dtype = "bf16" if on_torch or form != _library.GROUPS_NONE else "fp32"
+        dtype = "bf16" if is_torch(a) or form != _library.GROUPS_NONE else "fp32"
     if dtype not in ("bf16", "fp32"):
         raise InvalidArgumentError(f"{function}: dtype is {dtype!r}; it needs bf16 or fp32")
     return empty_like_of(a, described_a, described_a.shape[:-1] + described_b.shape[-2:-1], dtype, function, "d")
+
+
+class _Template:
+    """The arguments of a call on torch's tensors without their addresses: equal for all calls of one layout."""
+
+    __slots__ = ("config", "current_stream", "words")
+
+    def __init__(self, call: _Call) -> None:
+        self.words = array.array("Q", bytes(call.args))
+        self.config = call.args.config  # that the words point to
+        self.current_stream: Callable[[], int] = call.current_stream
+
+
+_A, _SCALE_A, _B, _SCALE_B, _D, _INDEX = (
+    getattr(GemmArgs, name).offset // 8 for name in ("a", "scale_a", "b", "scale_b", "d", "group_index"))
+_MAX_TEMPLATES = 4096  # of 600 bytes each; a server meets a few layers times its batch sizes
+_templates: Dict[Any, _Template] = {}
+
+
+def _layout_of(a: Any, scale_a: Any, b: Any, scale_b: Any, d: Any, index: Any, more: Any) -> Any:
+    """What a template depends on, or None for tensors that are not torch's. Written out: this is on the path of every
+    call, and get_device() takes a seventh of the time of device."""
+    try:
+        operands = (a.shape, a.stride(), a.dtype, a.get_device(), scale_a.shape, scale_a.stride(), scale_a.dtype,
+                    scale_a.get_device(), b.shape, b.stride(), b.dtype, b.get_device(), scale_b.shape, scale_b.stride(),
+                    scale_b.dtype, scale_b.get_device(), d.shape, d.stride(), d.dtype, d.get_device(), more)
+        if index is None:
+            return operands
+        return (*operands, index.shape, index.stride(), index.dtype, index.get_device())
+    except (AttributeError, TypeError):
+        return None
+
+
+def _run(c_function: Any, function: str, operands: Tuple[Any, Any, Any, Any], d: Any, dtype: Optional[str],
+         groups: Dict[str, Any], options: Dict[str, Any], stream: Optional[int], context: Optional[Context]) -> Any:
+    """gemm and grouped_gemm: from a template where there is one, else from the operands' full description."""
+    form, _, index = _group_form(groups, function) if groups else (0, "", None)
+    handle = (context or default_context())._handle
+    layout = None if d is None else _layout_of(*operands, d, index, (form, *options.values()))
+    template = _templates.get(layout)
+    if template is not None:
+        words = template.words[:]
+        words[_A], words[_SCALE_A], words[_B], words[_SCALE_B] = [operand.data_ptr() for operand in operands]
+        words[_D] = d.data_ptr()
+        if index is not None:
+            words[_INDEX] = index.data_ptr()
+        check(c_function(handle, words.buffer_info()[0], template.current_stream() if stream is None else stream))
+        return d
+    call = _Call(function, *operands, d, dtype, groups, options)
+    check(c_function(handle, ctypes.addressof(call.args), call.current_stream() if stream is None else stream))
+    if layout is not None and all(is_torch(operand) for operand in operands) and is_torch(d):
+        if len(_templates) >= _MAX_TEMPLATES:
+            _templates.clear()
+        _templates[layout] = _Template(call)
+    return call.d
 
 
 def gemm(a: Any, scale_a: Any, b: Any, scale_b: Any, d: Any = None, *, dtype: Optional[str] = None,
@@ -102,13 +156,9 @@ def gemm(a: Any, scale_a: Any, b: Any, scale_b: Any, d: Any = None, *, dtype: Op
     Returns d. Raises ValueError for what the caller can mend, NotImplementedError for what this device or build cannot do,
     RuntimeError for the rest; all are fathom.Error. A refused call writes nothing.
     """
-    call = _Call("gemm", a, scale_a, b, scale_b, d, dtype, _NO_GROUPS,
-                 {"accumulate": accumulate, "batch_invariant": batch_invariant, "programmatic_launch": programmatic_launch,
-                  "weights_constant": weights_constant, "max_sms": max_sms, "config": config, "backend": backend})
-    if stream is None:
-        stream = current_stream(a, call.described_a)
-    check(library.fathom_gemm((context or default_context())._handle, ctypes.byref(call.args), stream))
-    return call.d
+    options = {"accumulate": accumulate, "batch_invariant": batch_invariant, "programmatic_launch": programmatic_launch,
+               "weights_constant": weights_constant, "max_sms": max_sms, "config": config, "backend": backend}
+    return _run(library.fathom_gemm, "gemm", (a, scale_a, b, scale_b), d, dtype, _NO_GROUPS, options, stream, context)
 
 
 def grouped_gemm(a: Any, scale_a: Any, b: Any, scale_b: Any, d: Any = None, *, offsets: Any = None, row_group: Any = None,
@@ -134,12 +184,9 @@ def grouped_gemm(a: Any, scale_a: Any, b: Any, scale_b: Any, d: Any = None, *, o
                "zero_padding": zero_padding, "programmatic_launch": programmatic_launch,
                "weights_constant": weights_constant, "check_metadata": check_metadata, "max_sms": max_sms,
                "config": config, "backend": backend}
-    call = _Call("grouped_gemm", a, scale_a, b, scale_b, d, None,
-                 {"offsets": offsets, "row_group": row_group, "group_end": group_end, "rows": rows}, options)
-    if stream is None:
-        stream = current_stream(a, call.described_a)
-    check(library.fathom_grouped_gemm((context or default_context())._handle, ctypes.byref(call.args), stream))
-    return call.d
+    groups = {"offsets": offsets, "row_group": row_group, "group_end": group_end, "rows": rows}
+    return _run(library.fathom_grouped_gemm, "grouped_gemm", (a, scale_a, b, scale_b), d, None, groups, options, stream,
+                context)
 
 
 class GemmPlan:
@@ -148,7 +195,7 @@ class GemmPlan:
     d: what is written. backend: "cpu", "cuda" or "reference". config: the tag of what runs. Made by plan().
     """
 
-    __slots__ = ("__weakref__", "_device", "_handle", "_keep", "_launch", "d")
+    __slots__ = ("__weakref__", "_current_stream", "_handle", "_keep", "_launch", "d")
 
     def __init__(self, call: _Call, context: Optional[Context]) -> None:
         self._handle: Any = None
@@ -159,17 +206,12 @@ class GemmPlan:
         self._launch = library.fathom_gemm_plan_launch
         self._keep = call.keep
         self.d = call.d
-        # The device whose current stream torch knows; -1: the stream is the default one.
-        described = call.described_a
-        torch_owns = type(getattr(call.source_a, "array", call.source_a)).__module__.partition(".")[0] == "torch"
-        self._device = described.device_index if described.device_type == CUDA and torch_owns else -1
+        self._current_stream = call.current_stream
 
     def launch(self, stream: Optional[int] = None) -> None:
         """Computes d from what the operands hold now. stream: a CUDA stream as a number; by default torch's current one for
         torch's tensors. On a GPU it allocates nothing and synchronises nothing; usable in a CUDA graph; from any thread."""
-        if stream is None and self._device >= 0:
-            stream = torch_stream(self._device)
-        status = self._launch(self._handle, stream)
+        status = self._launch(self._handle, self._current_stream() if stream is None else stream)
         if status:
             raise error_of(status)
 

@@ -107,8 +107,8 @@ def copy_scales(scale: Any, to: Any = None, *, backend: str = "auto", stream: Op
     """Scales in another order: by default in the one that gemm reads fastest for scale_a, rows contiguous and a pitch that
     is a multiple of 16 bytes.
 
-    scale: fp32 [rows, blocks of 128], or with a leading number of groups. to: of the same shape with strides of its own, written; made when not given.
-    Returns `to`; raises as quantize_1x128."""
+    scale: fp32 [rows, blocks of 128], or with a leading number of groups. to: of the same shape with strides of its own,
+    written; made when not given. Returns `to`; raises as quantize_1x128."""
     source = describe(scale, "copy_scales", "scale")
     if to is None:
         if len(source.shape) not in (2, 3):

@@ -5,11 +5,12 @@ what has __cuda_array_interface__ or __array_interface__, and what has __dlpack_
 """
 
 import ctypes
+import functools
 import sys
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 from ._errors import InvalidArgumentError
-from ._library import CPU, CUDA, DTYPE_NAMES, DTYPES, MAX_RANK, Tensor
+from ._library import CPU, CUDA, DTYPES, MAX_RANK, Tensor
 
 _ITEM_BYTES = {"e4m3": 1, "bf16": 2, "fp16": 2, "fp32": 4, "fp64": 8, "int32": 4, "int64": 8}
 _ARRAY_TYPES = {"f2": "fp16", "f4": "fp32", "f8": "fp64", "i4": "int32", "i8": "int64"}
@@ -88,24 +89,27 @@ def struct_of(described: Described) -> Tensor:
                   (ctypes.c_int64 * MAX_RANK)(*shape), (ctypes.c_int64 * MAX_RANK)(*stride))
 
 
-def current_stream(array: Any, described: Described) -> int:
-    """The stream that work on this tensor goes to when the caller names none: torch's current one for torch's tensors, the
-    one that the tensor's owner names, else the default stream."""
-    if described.device_type != CUDA:
-        return 0
+def is_torch(array: Any) -> bool:
+    """Whether this is a tensor of torch's, or a view of one."""
     torch = sys.modules.get("torch")
-    if torch is not None and isinstance(getattr(array, "array", array), torch.Tensor):
-        return torch_stream(described.device_index)
-    return described.stream or 0
+    return torch is not None and isinstance(array.array if isinstance(array, TensorView) else array, torch.Tensor)
 
 
-def torch_stream(device_index: int) -> int:
-    """torch's current stream on a device."""
-    torch = sys.modules["torch"]
-    raw = getattr(torch._C, "_cuda_getCurrentRawStream", None)  # a tenth of the time of the public function
-    if raw is not None:
-        return int(raw(device_index))
-    return int(torch.cuda.current_stream(device_index).cuda_stream)
+def stream_source(array: Any, described: Described) -> Callable[[], int]:
+    """What gives the stream that work on this tensor goes to when the caller names none: torch's current one for torch's
+    tensors, the one that the tensor's owner names, else the default stream."""
+    if described.device_type == CUDA and is_torch(array):
+        torch = sys.modules["torch"]
+        raw = getattr(torch._C, "_cuda_getCurrentRawStream", None)  # a tenth of the time of the public function
+        if raw is not None:
+            return functools.partial(raw, described.device_index)
+        return lambda: int(torch.cuda.current_stream(described.device_index).cuda_stream)
+    return functools.partial(int, described.stream or 0)
+
+
+def current_stream(array: Any, described: Described) -> int:
+    """What stream_source gives now."""
+    return stream_source(array, described)()
 
 
 def _describe(array: Any, function: str, name: str, dtype: Optional[str]) -> Described:
@@ -252,13 +256,13 @@ def empty_like_of(array: Any, described: Described, shape: Tuple[int, ...], dtyp
     """A new tensor of the kind and on the device of `array`: of torch, or of NumPy for anything else on the CPU. Pitches are
     padded to 16 bytes. `order` "rows": the last dimension is contiguous; "columns": the one before it. Where NumPy has no
     such type it is a TensorView whose .array holds the codes."""
-    owner = getattr(array, "array", array)
+    owner = array.array if isinstance(array, TensorView) else array
     multiple = max(1, 16 // _ITEM_BYTES[dtype])
     lead, (rows, cols) = shape[:-2], shape[-2:]
     inner, outer = (cols, rows) if order == "rows" else (rows, cols)
     padded = -(-inner // multiple) * multiple
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(owner, torch.Tensor):
+    if is_torch(owner):
+        torch = sys.modules["torch"]
         if not _torch_types:
             _fill_torch_types(torch)
         torch_type = next(theirs for theirs, ours in _torch_types.items() if ours == dtype)
@@ -280,7 +284,3 @@ def empty_like_of(array: Any, described: Described, shape: Tuple[int, ...], dtyp
     if order != "rows":
         made = made.swapaxes(-1, -2)
     return view(made, dtype) if dtype in ("e4m3", "bf16") else made
-
-
-def dtype_name(code: int) -> str:
-    return DTYPE_NAMES[code]
