@@ -2,9 +2,10 @@
 
 A fence's language says what happens to it: `sh` is run line by line, `console` where a line begins with `$ ` (commands of the
 Makefile are only looked up: this test is one of them), `cpp` and `c` are compiled against the built library and run when they
-hold a main function. Blocks of one page share a folder, in which the page finds the files that its examples name.
+hold a main function, `python` is run, and only compiled when it asks for torch and there is none. Blocks of one page share a folder, in which the page finds the files that its examples name.
 """
 
+import importlib.util
 import os
 import pathlib
 import re
@@ -24,7 +25,7 @@ import tensor_file
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PAGES = [page for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
          if page.exists() and "decisions" not in page.parts and FENCE.search(page.read_text())]
-LOOKED_UP = ("make", "git", "cd", "sudo", "cmake")
+LOOKED_UP = ("make", "git", "cd", "sudo", "cmake", "pip")
 
 
 def commands_of(language, block):
@@ -74,6 +75,14 @@ def run_program_block(language, block, folder):
     run([program], folder)
 
 
+def run_python_block(block, folder):
+    without_torch = "import torch" in block and importlib.util.find_spec("torch") is None
+    if without_torch:
+        compile(block, "block", "exec")
+    else:
+        run([sys.executable, "-c", block], folder)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_blocks_of(page, tmp_path):
     make_inputs(tmp_path)
@@ -82,3 +91,5 @@ def test_blocks_of(page, tmp_path):
             run_shell_block(language, block, tmp_path)
         elif language in ("cpp", "c"):
             run_program_block(language, block, tmp_path)
+        elif language == "python":
+            run_python_block(block, tmp_path)
