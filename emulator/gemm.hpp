@@ -26,6 +26,11 @@ inline std::vector<SharedRegion> regions_of(const device::gemm::Config& c) {
   const int scales = c.stream() ? c.max_k_blocks : c.num_stages;
   regions.push_back({"scale_a", p.scale_a, p.scale_a_stage_bytes, scales});
   regions.push_back({"scale_b", p.scale_b, p.scale_b_stage_bytes, scales});
+  if (c.grouped) {
+    regions.push_back({"tiles", p.tiles, 16, device::gemm::kTileSlots});
+    regions.push_back({"tile_full", p.tile_full_barriers, 8, device::gemm::kTileSlots});
+    regions.push_back({"tile_empty", p.tile_empty_barriers, 8, device::gemm::kTileSlots});
+  }
   if (c.stream()) {
     regions.push_back({"scales_full", p.scales_full_barrier, 8, 1});
     regions.push_back({"scales_empty", p.scales_empty_barrier, 8, 1});

@@ -93,6 +93,12 @@ Float4 load_shared_v4(SmemAddr from) {
 void store_shared_u32(SmemAddr to, uint32_t v) {
   store_shared_as(to, v, "st.shared");
 }
+Word4 load_shared_v4_u32(SmemAddr from) {
+  return load_shared_as<Word4>(from, ValueKind::kBits, "ld.shared.v4");
+}
+void store_shared_v4_u32(SmemAddr to, Word4 v) {
+  store_shared_as(to, v, "st.shared.v4");
+}
 void store_shared_v2(SmemAddr to, float x, float y) {
   store_shared_as(to, Float2{x, y}, "st.shared.v2");
 }
@@ -115,6 +121,12 @@ uint32_t load_global_u16(const void* from) {
 uint32_t load_global_u8(const void* from) {
   return load_global_as<uint8_t>(from);
 }
+int32_t load_global_s32(const int32_t* from) {
+  return load_global_as<int32_t>(from);
+}
+int64_t load_global_s64(const int64_t* from) {
+  return load_global_as<int64_t>(from);
+}
 
 void store_global(float* to, float v) {
   emulator::check_float_use(self(), v, "st.global");
@@ -128,6 +140,9 @@ void store_global(uint32_t* to, uint32_t v) {
 }
 void store_global(uint16_t* to, uint16_t v) {
   emulator::check_bf16_use(self(), v, "st.global");
+  store_global_as(to, v);
+}
+void store_global_v4(void* to, Word4 v) {
   store_global_as(to, v);
 }
 void store_global_v2(void* to, Word2 v) {

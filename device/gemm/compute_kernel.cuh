@@ -8,6 +8,9 @@
 //   loader                                          math warpgroups
 //   acquire -> TMA A, B, scales -> full   [ ring ]  await -> wgmma -> promote -> release
 //                                                   after the last block: stage -> TMA store
+//
+// Grouped: a third warp of the loading warpgroup finds the tiles for all (tile_queue.cuh), a fourth
+// stores zeros where that is asked for.
 #pragma once
 
 #include "gemm/config.hpp"
@@ -17,7 +20,9 @@
 #include "gemm/params.hpp"
 #include "gemm/prefetch.cuh"
 #include "gemm/smem.hpp"
+#include "gemm/tile_queue.cuh"
 #include "gemm/walk.cuh"
+#include "gemm/zero_fill.cuh"
 #include "ptx/barrier.cuh"
 #include "ptx/grid.cuh"
 #include "ptx/memory.cuh"
@@ -40,8 +45,12 @@ struct ComputeKernel {
     const int pair_rank = kConfig.cluster_size() > 1 ? ptx::cluster_rank() : 0;
     const Ring ring{smem + kPlan.full_barriers, smem + kPlan.empty_barriers, {params.wait_report}};
 
+    const TileQueue<kConfig> queue{smem, {params.wait_report}};
+
     if (warp == kMathWarps && ptx::elect_one()) {
       prefetch_maps(params);
+      if constexpr (kConfig.grouped)
+        queue.init(kMathWarps + 1 + (gathers_scales<kConfig>(params) ? 1 : 0));
       ring.init(full_arrivals<kConfig>(params), kMathWarps * kConfig.cluster_size());
       ptx::fence_mbarrier_init();
       if (params.weights_constant != 0)
@@ -53,23 +62,28 @@ struct ComputeKernel {
 
     if (warpgroup == kConfig.math_warpgroups) {
       if constexpr (kConfig.moves_registers()) ptx::setmaxnreg_dec<kConfig.load_registers()>();
-      const Loader<kConfig> loader{params, smem, ring, pair_rank};
+      const Loader<kConfig> loader{params, smem, ring, queue, pair_rank};
       if (warp == kMathWarps && ptx::elect_one()) {
         loader.run_tma();
         ptx::launch_next_grid();
       }
       if (warp == kMathWarps + 1 && gathers_scales<kConfig>(params)) loader.run_gather();
+      if constexpr (kConfig.grouped) {
+        if (warp == kMathWarps + 2) queue.run(params, pair_rank);
+        if (warp == kMathWarps + 3 && params.zero_padding != 0) zero_padding_rows(params);
+      }
     } else {
       if constexpr (kConfig.moves_registers()) ptx::setmaxnreg_inc<kConfig.math_registers()>();
       Mainloop<kConfig> mainloop(smem, ring, warpgroup, warp % 4);
       const Epilogue<kConfig> epilogue(params, smem, warpgroup, warp % 4);
-      TileWalk<kConfig> walk(params, pair_rank);
+      auto walk = walk_tiles<kConfig, true>(params, queue, pair_rank);
       if (walk.valid()) mainloop.start();
       for (; walk.valid(); walk.advance()) {
-        mainloop.multiply_tile(params.k_blocks, walk.tile.col);
+        mainloop.multiply_tile(params.k_blocks, walk.tile().col);
+        const Tile tile = walk.tile();
 #pragma unroll
         for (int wave = 0; wave < kConfig.waves(); ++wave)
-          epilogue.store(mainloop.sums[wave], walk.tile, wave);
+          epilogue.store(mainloop.sums[wave], tile, wave);
       }
       epilogue.finish();
     }

@@ -106,7 +106,8 @@ struct Config {
   FATHOM_HD constexpr int math_registers() const {
     // What the loading threads keep at least. With two math warpgroups they are left 40 anyway;
     // with three, 32 make them spill, and the 152 that 56 leave are enough for tiles 128 wide.
-    const int loading = math_warpgroups == 3 ? 56 : 32;
+    // Swapped operands leave math threads plenty.
+    const int loading = math_warpgroups == 3 || swap_operands ? 56 : 32;
     const int pool = launch_registers() * num_threads() - loading * kWarpgroupThreads;
     return min_of(240, round_down(pool / (math_warpgroups * kWarpgroupThreads), 8));
   }
@@ -156,6 +157,8 @@ FATHOM_HD constexpr const char* why_illegal_shape(const Config& c) {
                              : "block_m must be 64 * math_warpgroups, once or twice";
     if (c.block_m < 8 || c.block_m > 256 || c.block_m % 8 != 0)
       return "block_m must be a multiple of 8 from 8 to 256 (one TMA box)";
+    if (c.swap_operands && c.block_m > kWarpgroupThreads)
+      return "a tile of swapped operands has at most 128 rows";
     if (c.swap_operands && (c.output != Output::kBf16 || c.scale_b != ScaleB::k128x128))
       return "swapped operands need bf16 output and 128x128 scales of B";
     if (c.grouped && c.output != Output::kBf16) return "groups need bf16 output";

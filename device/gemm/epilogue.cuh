@@ -2,8 +2,11 @@
 // its own staging buffers, so it meets nobody else and its stores run under its next tile. Device
 // layer of the gemm family.
 //
-//   registers --cvt, stmatrix--> chunk [64, d_chunk_cols], swizzled --TMA store, clipped at m and
-//   n--> D
+//   registers --cvt, stmatrix--> chunk [d_rows, d_chunk_cols], swizzled --TMA store, clipped at m
+//   and n--> D
+//
+// The last rows of a group, fewer than a chunk has, go from the chunk to D by 16-byte stores of the
+// rows that exist: the rows below belong to somebody else.
 #pragma once
 
 #include "gemm/config.hpp"
@@ -12,6 +15,7 @@
 #include "gemm/schedule.hpp"
 #include "gemm/smem.hpp"
 #include "ptx/barrier.cuh"
+#include "ptx/global.cuh"
 #include "ptx/memory.cuh"
 #include "ptx/thread.cuh"
 #include "ptx/tma.cuh"
@@ -23,7 +27,8 @@ namespace fathom::device::gemm {
 
 template <Config kConfig>
 struct Epilogue {
-  using Sums = tile::Accumulator<kConfig.block_n>;
+  using Sums = tile::Accumulator<kConfig.right_rows()>;
+  static constexpr bool kSwap = kConfig.swap_operands;
   static constexpr SmemPlan kPlan = plan_smem(kConfig);
   static constexpr int kChunkCols = kConfig.d_chunk_cols();
   static constexpr int kRowBytes = kChunkCols * kConfig.d_bytes();
@@ -42,18 +47,23 @@ struct Epilogue {
         stores(warp == 0 && ptx::lane_index() == 0) {
     const int lane = ptx::lane_index();
     // bf16: lane l addresses row l % 16 of the warp, column half l / 16, for stmatrix. fp32: its
-    // own row and column pair.
-    const int in_row = kConfig.output == Output::kBf16
-                           ? (warp * 16 + lane % 16) * kRowBytes + lane / 16 * 16
-                           : (warp * 16 + lane / 4) * kRowBytes + lane % 4 * 8;
-    write = staging + tile::swizzled(in_row, kRowBytes);
+    // own row and column pair. Swapped: the warp's 16 rows of the product are columns of D; lane l
+    // addresses row l % 8 of D (plus 8 in the upper half warp), column half l / 8 % 2.
+    const int in_chunk =
+        kSwap ? (lane / 16 * 8 + lane % 8) * kRowBytes + warp * 32 + lane / 8 % 2 * 16
+        : kConfig.output == Output::kBf16 ? (warp * 16 + lane % 16) * kRowBytes + lane / 16 * 16
+                                          : (warp * 16 + lane / 4) * kRowBytes + lane % 4 * 8;
+    write = staging + tile::swizzled(in_chunk, kRowBytes);
     ptx::make_opaque(write.value);
   }
 
-  /// Stores 64 rows of a tile, `wave` of this warpgroup. Returns when the sums may be overwritten,
-  /// not when D is written.
+  /// Stores 64 rows of a tile (swapped: 64 columns), `wave` of this warpgroup. Returns when the
+  /// sums may be overwritten, not when D is written.
   FATHOM_DEVICE void store(const Sums& sums, const Tile& tile, int wave) const {
-    const int row = tile.row + (warpgroup * kConfig.waves() + wave) * 64;
+    const int slice = (warpgroup * kConfig.waves() + wave) * 64;
+    Slice d{tile.row + (kSwap ? 0 : slice), 0, tile.col + (kSwap ? slice : 0)};
+    d.rows = tile.row_end - d.row;
+    if constexpr (kConfig.grouped) d.row += tile.group * params.d_group_rows;
 #pragma unroll
     for (int first = 0; first < kConfig.d_chunks(); first += kBuffers) {
       if (stores) ptx::bulk_wait_group_read<0>();
@@ -63,13 +73,15 @@ struct Epilogue {
         stage_chunk(sums, first + buffer, buffer * kPlan.staging_chunk_bytes);
       ptx::fence_proxy_async();
       sync_warpgroup();
-      if (stores && row < tile.row_end) {
+      const int col = d.col + first * kChunkCols;
+      if (stores && d.rows >= (kConfig.grouped ? kConfig.d_rows() : 1)) {
 #pragma unroll
         for (int buffer = 0; buffer < kBuffers; ++buffer)
-          store_chunk(buffer, tile.col + (first + buffer) * kChunkCols, row);
+          store_chunk(buffer, col + buffer * kChunkCols, d.row);
         ptx::bulk_commit_group();
       }
-      if (params.d_tma_cols != params.n) store_ragged(tile, row, first);
+      if (kConfig.grouped && d.rows < kConfig.d_rows()) store_rows(d, col);
+      if (params.d_tma_cols != params.n) store_ragged(d, col);
     }
   }
 
@@ -79,6 +91,11 @@ struct Epilogue {
   }
 
  private:
+  /// What this warpgroup stores of D: from (row, col) on, `rows` of the d_rows (or all, or none).
+  struct Slice {
+    int row, rows, col;
+  };
+
   FATHOM_DEVICE void sync_warpgroup() const {
     ptx::barrier_sync(static_cast<int>(sync::NamedBarrier::kWarpgroup0) + warpgroup,
                       kWarpgroupThreads);
@@ -93,6 +110,8 @@ struct Epilogue {
         ptx::store_shared_v2(to, v[4 * group], v[4 * group + 1]);
         ptx::store_shared_v2(to + 8 * kRowBytes, v[4 * group + 2], v[4 * group + 3]);
       }
+    } else if constexpr (kSwap) {
+      stage_transposed(sums);
     } else if constexpr (kChunkCols >= 16) {
 #pragma unroll
       for (int pair = 0; pair < kChunkCols / 16; ++pair, v += 8)
@@ -105,6 +124,40 @@ struct Epilogue {
     }
   }
 
+  /// The 64 columns of D that a swapped product's 64 rows are: one chunk.
+  FATHOM_DEVICE void stage_transposed(const Sums& sums) const {
+    const float* v = sums.v;
+#pragma unroll
+    for (int pair = 0; pair < Sums::kGroups / 2; ++pair, v += 8)
+      ptx::stmatrix_x4_trans(write + pair * 16 * kRowBytes, ptx::pack_bf16(v[0], v[1]),
+                             ptx::pack_bf16(v[2], v[3]), ptx::pack_bf16(v[4], v[5]),
+                             ptx::pack_bf16(v[6], v[7]));
+    if constexpr (Sums::kGroups % 2 == 1)
+      ptx::stmatrix_x2_trans(write + Sums::kGroups / 2 * 16 * kRowBytes, ptx::pack_bf16(v[0], v[1]),
+                             ptx::pack_bf16(v[2], v[3]));
+  }
+
+  /// The staged rows that exist, whole 16-byte pieces of them. All threads of the warpgroup.
+  FATHOM_DEVICE void store_rows(const Slice& d, int first_col) const {
+    constexpr int kPieces = kRowBytes / 16;
+    auto* out = static_cast<unsigned char*>(params.d_data);
+    const int thread = ptx::thread_index() % kWarpgroupThreads;
+#pragma unroll 1
+    for (int i = thread; i < d.rows * kPieces; i += kWarpgroupThreads) {
+      const int row = i / kPieces;
+      const int piece = i % kPieces;
+#pragma unroll
+      for (int buffer = 0; buffer < kBuffers; ++buffer) {
+        const int col = first_col + buffer * kChunkCols + piece * (16 / kConfig.d_bytes());
+        if (col >= params.d_tma_cols) continue;
+        const SmemAddr from = staging + buffer * kPlan.staging_chunk_bytes +
+                              tile::swizzled(row * kRowBytes + piece * 16, kRowBytes);
+        ptx::store_global_v4(out + ((d.row + row) * params.d_pitch + col) * kConfig.d_bytes(),
+                             ptx::load_shared_v4_u32(from));
+      }
+    }
+  }
+
   FATHOM_DEVICE void store_chunk(int buffer, int col, int row) const {
     if (col >= params.d_tma_cols) return;
     const SmemAddr from = staging + buffer * kPlan.staging_chunk_bytes;
@@ -114,23 +167,23 @@ struct Epilogue {
       ptx::tma_store_2d(params.d, from, col, row);
   }
 
-  /// The last columns of D, fewer than a 16-byte chunk, from the staged chunks `first` and on: one
-  /// thread a row.
-  FATHOM_DEVICE void store_ragged(const Tile& tile, int first_row, int first) const {
-    const int row = ptx::thread_index() % kWarpgroupThreads;
-    const int in_chunks = params.d_tma_cols - tile.col - first * kChunkCols;
+  /// The last columns of D, fewer than a 16-byte chunk, from the staged chunks that begin at column
+  /// `first_col`: one thread a row.
+  FATHOM_DEVICE void store_ragged(const Slice& d, int first_col) const {
+    const int in_chunks = params.d_tma_cols - first_col;
     if (in_chunks < 0 || in_chunks >= kBuffers * kChunkCols) return;
-    if (row >= kWgmmaM || first_row + row >= tile.row_end) return;
+    const int row = ptx::thread_index() % kWarpgroupThreads;
+    if (row >= kConfig.d_rows() || row >= d.rows) return;
     const int in_row = in_chunks % kChunkCols * kConfig.d_bytes();
     const SmemAddr from = staging + in_chunks / kChunkCols * kPlan.staging_chunk_bytes +
                           tile::swizzled(row * kRowBytes + in_row, kRowBytes);
     for (int i = 0; i < params.n - params.d_tma_cols; ++i) {
       const int col = params.d_tma_cols + i;
       if constexpr (kConfig.output == Output::kFp32)
-        store_element(params, ptx::load_shared(from + i * 4), first_row + row, col);
+        store_element(params, ptx::load_shared(from + i * 4), d.row + row, col);
       else
         ptx::store_global(
-            static_cast<uint16_t*>(params.d_data) + ((first_row + row) * params.d_pitch + col),
+            static_cast<uint16_t*>(params.d_data) + ((d.row + row) * params.d_pitch + col),
             ptx::load_shared_u16(from + i * 2));
     }
   }

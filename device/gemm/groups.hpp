@@ -61,25 +61,30 @@ FATHOM_HD constexpr Item ended_item(const GroupIndex& index, int32_t g, int32_t 
 
 inline constexpr int kRowSamples = 16;  // the smallest alignment; loads in flight at once
 
-/// Rows of block `block` of kRowGroup before its first row of nobody. read(row) = data[row]; two
-/// rounds of at most 16 independent reads.
+/// Block `block` of kRowGroup: its rows before the first row of nobody, none when it has no owner.
+/// read(row) = data[row]; at most three rounds of independent reads, one where the block is full or
+/// empty.
 template <typename Read>
-FATHOM_HD constexpr int32_t owned_rows(const GroupIndex& index, int32_t block, const Read& read) {
+FATHOM_HD constexpr Item owned_block(const GroupIndex& index, int32_t block, const Read& read) {
   const int32_t first = block * index.alignment;
+  const int32_t last = min_of(first + index.alignment, index.rows) - 1;
+  const int32_t id_of_first = read(first);
+  const int32_t id_of_last = read(last);
+  const int32_t group = index.owner(id_of_first);
+  if (group < 0) return {-1, first, first};
+  if (id_of_last >= 0) return {group, first, last + 1};
   const int32_t step = index.alignment / kRowSamples;
-  int32_t coarse = 0;
-  for (int i = 0; i < kRowSamples; ++i) {
-    const int32_t row = first + i * step;
-    if (row < index.rows && read(row) >= 0) ++coarse;
-  }
-  if (coarse == 0) return 0;
-  const int32_t last_seen = first + (coarse - 1) * step;
-  int32_t fine = 0;
+  int32_t coarse = first;  // the last sample of a row with an owner
   for (int i = 1; i < kRowSamples; ++i) {
-    const int32_t row = last_seen + i;
-    if (i < step && row < index.rows && read(row) >= 0) ++fine;
+    const int32_t row = first + i * step;
+    if (row <= last && read(row) >= 0) coarse += step;
   }
-  return last_seen - first + 1 + fine;
+  int32_t end = coarse + 1;
+  for (int i = 1; i < kRowSamples; ++i) {
+    const int32_t row = coarse + i;
+    if (i < step && row <= last && read(row) >= 0) ++end;
+  }
+  return {group, first, end};
 }
 
 /// visit(item) for every item with rows, in ascending order of rows (kMasked: of groups). Reads
@@ -92,15 +97,13 @@ FATHOM_HD constexpr void for_each_item(const GroupIndex& index, const Visit& vis
     const auto read = [narrow](int32_t row) { return narrow[row]; };
     Item run{-1, 0, 0};  // neighbouring blocks of one group without a gap are one item
     for (int32_t block = 0; block < index.num_entries(); ++block) {
-      const int32_t first = block * index.alignment;
-      const int32_t owned = owned_rows(index, block, read);
-      const int32_t group = owned > 0 ? index.owner(narrow[first]) : -1;
-      if (group >= 0 && group == run.group && run.row_end == first) {
-        run.row_end = first + owned;
+      const Item owned = owned_block(index, block, read);
+      if (owned.group >= 0 && owned.group == run.group && owned.row == run.row_end) {
+        run.row_end = owned.row_end;
         continue;
       }
       if (run.group >= 0) visit(run);
-      run = {group, first, first + owned};
+      run = owned;
     }
     if (run.group >= 0) visit(run);
     return;

@@ -41,6 +41,7 @@ struct Loader {
   const Params& params;
   SmemAddr smem;
   Ring ring;
+  TileQueue<kConfig> queue;  // grouped
   int pair_rank;
 
   /// The TMA thread: every block of k of every tile. What it does between a stage becoming empty
@@ -48,13 +49,16 @@ struct Loader {
   /// come after that, by cp.async.
   FATHOM_DEVICE void run_tma() const {
     sync::RingState at;
-    for (TileWalk<kConfig> walk(params, pair_rank); walk.valid(); walk.advance()) {
-      BlockScales scales(params, walk.tile);
+    for (auto walk = walk_tiles<kConfig, false>(params, queue, pair_rank); walk.valid();
+         walk.advance()) {
+      const Tile tile = walk.tile();
+      const Place place(params, tile);
+      BlockScales scales(params, tile);
       int k_block = 0;
       sync::walk_ring<kConfig.num_stages>(at, params.k_blocks, [&](int stage, uint32_t phase) {
         ring.acquire(stage, phase);
         ring.expect(stage, stage_bytes());
-        load_operands(walk.tile, k_block++, stage);
+        load_operands(place, k_block++, stage);
         if constexpr (!kPerRowB) {
           scales.copy_next(smem + kPlan.scale_b + stage * kPlan.scale_b_stage_bytes);
           ptx::cp_async_arrive(ring.full(stage));
@@ -67,14 +71,16 @@ struct Loader {
   /// The gathering warp, in step with run_tma: scales in any order, element by element.
   FATHOM_DEVICE void run_gather() const {
     sync::RingState at;
-    for (TileWalk<kConfig> walk(params, pair_rank); walk.valid(); walk.advance()) {
+    for (auto walk = walk_tiles<kConfig, true>(params, queue, pair_rank); walk.valid();
+         walk.advance()) {
+      const Tile tile = walk.tile();
       for (int k_block = 0; k_block < params.k_blocks; ++k_block) {
         ring.acquire(at.stage, at.phase);
         if (params.scales_of_a.by_tma == 0)
-          gather(params.scales_of_a, walk.tile.row, kConfig.block_m, k_block,
+          gather(params.scales_of_a, tile.group, tile.row, kConfig.block_m, k_block,
                  smem + kPlan.scale_a + at.stage * kPlan.scale_a_stage_bytes);
         if (kPerRowB && params.scales_of_b.by_tma == 0)
-          gather(params.scales_of_b, walk.tile.col, kConfig.block_n, k_block,
+          gather(params.scales_of_b, tile.group, tile.col, kConfig.block_n, k_block,
                  smem + kPlan.scale_b + at.stage * kPlan.scale_b_stage_bytes);
         ptx::cp_async_arrive(ring.full(at.stage));
         at.advance(kConfig.num_stages);
@@ -87,6 +93,28 @@ struct Loader {
   }
 
  private:
+  /// A tile's coordinates in the tensor maps, to which groups are further rows.
+  struct Place {
+    int row, col;              // of A and of B
+    int scale_row, scale_col;  // of their scales
+    int scale_a_k, scale_b_k;  // block 0 of k
+
+    FATHOM_DEVICE Place(const Params& params, const Tile& tile)
+        : row(tile.row),
+          col(tile.col),
+          scale_row(tile.row),
+          scale_col(tile.col),
+          scale_a_k(0),
+          scale_b_k(0) {
+      if constexpr (kConfig.grouped) {
+        row += tile.group * params.a_group_rows;
+        col += tile.group * params.b_group_rows;
+        scale_a_k = tile.group * params.scales_of_a.group_blocks;
+        scale_b_k = tile.group * params.scales_of_b.group_blocks;
+      }
+    }
+  };
+
   /// The 128x128 scales of B that one tile needs, block of k by block of k.
   struct BlockScales {
     const float* next[kScaleBlocks];
@@ -95,9 +123,11 @@ struct Loader {
     FATHOM_DEVICE BlockScales(const Params& params, const Tile& tile)
         : step(params.scales_of_b.k_stride) {
       const ScaleView& view = params.scales_of_b;
+      const float* data = view.data;
+      if constexpr (kConfig.grouped) data += tile.group * view.group_stride;
 #pragma unroll
       for (int i = 0; i < kScaleBlocks; ++i)
-        next[i] = view.data + min_of(tile.col / 128 + i, view.count - 1) * view.stride;
+        next[i] = data + min_of(tile.col / 128 + i, view.count - 1) * view.stride;
     }
     FATHOM_DEVICE void copy_next(SmemAddr to) {
 #pragma unroll
@@ -118,27 +148,29 @@ struct Loader {
 
   FATHOM_DEVICE int stage_bytes() const {
     return kPlan.a_stage_bytes + kPlan.b_stage_bytes +
-           (params.scales_of_a.by_tma ? kPlan.scale_a_stage_bytes : 0) +
+           (params.scales_of_a.by_tma ? kConfig.block_m * 4 : 0) +
            (kPerRowB && params.scales_of_b.by_tma ? kConfig.block_n * 4 : 0);
   }
 
   /// One block of k into a stage. A pair shares one operand: each CTA fetches half of it and
   /// multicasts that to both.
-  FATHOM_DEVICE void load_operands(const Tile& tile, int k_block, int stage) const {
+  FATHOM_DEVICE void load_operands(const Place& place, int k_block, int stage) const {
     const SmemAddr full = ring.full(stage);
     const int k = k_block * kBlockK;
     const SmemAddr a = smem + kPlan.a + stage * kPlan.a_stage_bytes;
     const SmemAddr b = smem + kPlan.b + stage * kPlan.b_stage_bytes;
-    load_shared_half<kConfig.cluster_n, kConfig.block_m>(params.a, a, k, tile.row, full,
+    load_shared_half<kConfig.cluster_n, kConfig.block_m>(params.a, a, k, place.row, full,
                                                          params.a_policy);
-    load_shared_half<kConfig.cluster_m, kConfig.block_n>(params.b, b, k, tile.col, full,
+    load_shared_half<kConfig.cluster_m, kConfig.block_n>(params.b, b, k, place.col, full,
                                                          params.b_policy);
     if (params.scales_of_a.by_tma)
       ptx::tma_load_2d(smem + kPlan.scale_a + stage * kPlan.scale_a_stage_bytes, params.scale_a,
-                       tile.row, k_block, full, static_cast<uint64_t>(CachePolicy::kNormal));
+                       place.scale_row, place.scale_a_k + k_block, full,
+                       static_cast<uint64_t>(CachePolicy::kNormal));
     if (kPerRowB && params.scales_of_b.by_tma)
       ptx::tma_load_2d(smem + kPlan.scale_b + stage * kPlan.scale_b_stage_bytes, params.scale_b,
-                       tile.col, k_block, full, static_cast<uint64_t>(CachePolicy::kNormal));
+                       place.scale_col, place.scale_b_k + k_block, full,
+                       static_cast<uint64_t>(CachePolicy::kNormal));
   }
 
   /// kSharers CTAs need the same kRows rows: each loads its part for all.
@@ -155,12 +187,14 @@ struct Loader {
     }
   }
 
-  FATHOM_DEVICE static void gather(const ScaleView& view, int first, int count, int k_block,
-                                   SmemAddr to) {
+  FATHOM_DEVICE static void gather(const ScaleView& view, int group, int first, int count,
+                                   int k_block, SmemAddr to) {
+    const float* data = view.data + k_block * view.k_stride;
+    if constexpr (kConfig.grouped) data += group * view.group_stride;
 #pragma unroll 1
     for (int i = ptx::lane_index(); i < count; i += 32) {
       const int64_t at = min_of(first + i, view.count - 1);
-      ptx::cp_async_4(to + i * 4, view.data + at * view.stride + k_block * view.k_stride);
+      ptx::cp_async_4(to + i * 4, data + at * view.stride);
     }
   }
 };

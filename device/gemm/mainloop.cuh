@@ -23,32 +23,40 @@ namespace fathom::device::gemm {
 template <Config kConfig>
 struct Mainloop {
   using Ring = sync::Ring<kConfig.num_stages, kConfig.bounded_waits>;
-  using Sums = tile::Accumulator<kConfig.block_n>;
+  using Sums = tile::Accumulator<kConfig.right_rows()>;
   static constexpr SmemPlan kPlan = plan_smem(kConfig);
   static constexpr int kStages = kConfig.num_stages;
   static constexpr int kWaves = kConfig.waves();
   static constexpr int kScaleBlocks = kConfig.scale_b_blocks();
   static constexpr bool kPerRowB = kConfig.scale_b == ScaleB::k1x128;
+  static constexpr bool kSwap = kConfig.swap_operands;
+  static constexpr int kLeftBytes = kSwap ? kPlan.b_stage_bytes : kPlan.a_stage_bytes;
+  static constexpr int kRightBytes = kSwap ? kPlan.a_stage_bytes : kPlan.b_stage_bytes;
 
   Ring ring;
-  tile::OperandTile a, b;    // stage 0; this warpgroup's rows of A
-  SmemAddr scale_a;          // stage 0, this thread's first row
-  SmemAddr scale_b;          // stage 0
-  SmemAddr release_barrier;  // empty(0) of the CTA that this lane signals
-  bool releases;             // whether this lane signals one
+  tile::OperandTile left, right;  // stage 0; this warpgroup's rows of the left operand
+  SmemAddr scale_a;               // stage 0, this thread's first row; kSwap: column of the product
+  SmemAddr scale_b;               // stage 0
+  SmemAddr release_barrier;       // empty(0) of the CTA that this lane signals
+  bool releases;                  // whether this lane signals one
   sync::RingState at;
   Sums sums[kWaves];
-  float row_scale[kWaves][2];  // scale_a of rows l/4 and l/4 + 8 of each wave
+  float row_scale[kWaves]
+                 [2];  // scale_a of rows l/4 and l/4 + 8 of each wave; kSwap: scale_b of all
   float block_scale[kScaleBlocks];
 
   FATHOM_DEVICE Mainloop(SmemAddr smem, const Ring& the_ring, int warpgroup, int warp)
       : ring(the_ring),
-        a(tile::OperandTile::at(smem + kPlan.a + warpgroup * kWaves * 64 * kBlockK)),
-        b(tile::OperandTile::at(smem + kPlan.b)),
+        left(tile::OperandTile::at(smem + (kSwap ? kPlan.b : kPlan.a) +
+                                   warpgroup * kWaves * 64 * kBlockK)),
+        right(tile::OperandTile::at(smem + (kSwap ? kPlan.a : kPlan.b))),
         scale_b(smem + kPlan.scale_b + (kPerRowB ? ptx::lane_index() % 4 * 8 : 0)),
         releases(ptx::lane_index() < kConfig.cluster_size()) {
     const int lane = ptx::lane_index();
-    scale_a = smem + kPlan.scale_a + (warpgroup * kWaves * 64 + warp * 16 + lane / 4) * 4;
+    scale_a = smem + kPlan.scale_a +
+              (kSwap ? lane % 4 * 2 : warpgroup * kWaves * 64 + warp * 16 + lane / 4) * 4;
+    first_left = warpgroup * kWaves * 64;
+    if constexpr (kSwap) place_scales(0);
     release_barrier = the_ring.empty(0);
     if constexpr (kConfig.cluster_size() > 1)
       release_barrier = ptx::map_to_cta(release_barrier, releases ? lane : 0);
@@ -66,20 +74,32 @@ struct Mainloop {
 #pragma unroll
     for (int wave = 0; wave < kWaves; ++wave) sums[wave].zero();
     const int into_block = col % 128;
+    if constexpr (kSwap && kConfig.block_n % 128 != 0) place_scales(into_block);
     sync::walk_ring<kStages>(at, k_blocks,
                              [&](int stage, uint32_t phase) { k_block(stage, phase, into_block); });
   }
 
  private:
+  int first_left;               // this warpgroup's first row of the left operand
+  SmemAddr left_scale[kWaves];  // kSwap: stage 0, the scale of B of each wave
+
+  /// kSwap: the 64 rows of a wave share one scale of B. The early wait reads it before it knows the
+  /// tile, but goes with tiles that start where scales do.
+  FATHOM_DEVICE void place_scales(int into_block) {
+#pragma unroll
+    for (int wave = 0; wave < kWaves; ++wave)
+      left_scale[wave] = scale_b + (into_block + first_left + wave * 64) / 128 * 4;
+  }
+
   /// One block of k. With the early wait, this stage has been waited for already and the next one
   /// is before returning.
   FATHOM_DEVICE void k_block(int stage, uint32_t phase, int into_block) {
     if constexpr (!kConfig.early_wait()) fetch(stage, phase);
-    tile::Accumulator<kConfig.block_n> product;
+    Sums product;
 #pragma unroll
     for (int wave = 0; wave < kWaves; ++wave) {
-      product.start_product(a + (stage * kPlan.a_stage_bytes + wave * 64 * kBlockK),
-                            b + stage * kPlan.b_stage_bytes);
+      product.start_product(left + (stage * kLeftBytes + wave * 64 * kBlockK),
+                            right + stage * kRightBytes);
       const Factors<kConfig> factors = factors_of(wave, stage, into_block);
       const bool last_wave = wave == kWaves - 1;
       if (kConfig.early_wait() && last_wave) {
@@ -97,11 +117,16 @@ struct Mainloop {
     ring.await(stage, phase);
 #pragma unroll
     for (int wave = 0; wave < kWaves; ++wave) {
+      if constexpr (kSwap) {
+        row_scale[wave][0] = ptx::load_shared(left_scale[wave] + stage * kPlan.scale_b_stage_bytes);
+        row_scale[wave][1] = row_scale[wave][0];
+        continue;
+      }
       const SmemAddr row = scale_a + (stage * kPlan.scale_a_stage_bytes + wave * 64 * 4);
       row_scale[wave][0] = ptx::load_shared(row);
       row_scale[wave][1] = ptx::load_shared(row + 8 * 4);
     }
-    if constexpr (!kPerRowB) {
+    if constexpr (!kPerRowB && !kSwap) {
 #pragma unroll
       for (int i = 0; i < kScaleBlocks; ++i)
         block_scale[i] = ptx::load_shared(scale_b + (stage * kPlan.scale_b_stage_bytes + i * 4));
@@ -109,7 +134,9 @@ struct Mainloop {
   }
 
   FATHOM_DEVICE Factors<kConfig> factors_of(int wave, int stage, int into_block) const {
-    if constexpr (kPerRowB)
+    if constexpr (kSwap)
+      return Factors<kConfig>(row_scale[wave], scale_a + stage * kPlan.scale_a_stage_bytes);
+    else if constexpr (kPerRowB)
       return Factors<kConfig>(row_scale[wave], scale_b + stage * kPlan.scale_b_stage_bytes);
     else
       return Factors<kConfig>(row_scale[wave], block_scale, into_block);

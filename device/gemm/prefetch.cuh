@@ -15,10 +15,11 @@ namespace fathom::device::gemm {
 /// follow cost L2's latency instead of memory's.
 template <Config kConfig>
 FATHOM_DEVICE void prefetch_weights(const Params& params, KRange range, int pair_rank) {
+  if constexpr (kConfig.grouped) return;  // which weights comes first is not known before the wait
   const TileWalk<kConfig> walk(params, pair_rank);
   if (!walk.valid()) return;
   constexpr int kBoxRows = kConfig.block_n / kConfig.cluster_m;
-  const int row = walk.tile.col + (kConfig.cluster_m > 1 ? pair_rank * kBoxRows : 0);
+  const int row = walk.tile().col + (kConfig.cluster_m > 1 ? pair_rank * kBoxRows : 0);
   const int end = min_of(range.end, range.begin + kConfig.num_stages);
 #pragma unroll 1
   for (int k_block = range.begin; k_block < end; ++k_block)

@@ -13,17 +13,19 @@ namespace fathom::device::gemm {
 /// The factors of one thread for one block of k, computed under the running wgmma.
 ///
 ///   k128x128   scale_a * scale_b for each row and each run of columns that certainly shares a
-///   scale of B k1x128     the two scales of A, and the scales of this thread's columns
+///   scale of B
+///   k1x128     the two scales of A, and the scales of this thread's columns
+///   swapped    the scale of B of all rows, and the scales of A of this thread's columns
 template <Config kConfig>
 struct Factors {
-  using Sums = tile::Accumulator<kConfig.block_n>;
-  static constexpr bool kPerRowB = kConfig.scale_b == ScaleB::k1x128;
+  using Sums = tile::Accumulator<kConfig.right_rows()>;
+  static constexpr bool kPerColumn = kConfig.scale_b == ScaleB::k1x128 || kConfig.swap_operands;
   static constexpr int kRunCols = kConfig.scale_b_run();
-  static constexpr int kRuns = kPerRowB ? 1 : kConfig.block_n / kRunCols;
+  static constexpr int kRuns = kPerColumn ? 1 : kConfig.block_n / kRunCols;
 
   float upper[kRuns];  // row l/4 of the warp's 16
   float lower[kRuns];  // row l/4 + 8
-  float column[kPerRowB ? kConfig.block_n / 4 : 1];
+  float column[kPerColumn ? kConfig.right_rows() / 4 : 1];
 
   /// `into_block`: columns from the start of a 128-column scale block to the first column of the
   /// tile.
@@ -40,7 +42,7 @@ struct Factors {
     }
   }
 
-  /// `column_scales`: this thread's first column, in a stage's scales of B.
+  /// `column_scales`: this thread's first column, in a stage's scales of the right operand.
   FATHOM_DEVICE Factors(const float (&row_scale)[2], SmemAddr column_scales) {
     upper[0] = row_scale[0];
     lower[0] = row_scale[1];
@@ -66,7 +68,7 @@ struct Factors {
 
  private:
   FATHOM_DEVICE float factor(const float (&row)[kRuns], int group, int odd) const {
-    if constexpr (kPerRowB)
+    if constexpr (kPerColumn)
       return row[0] * column[2 * group + odd];
     else
       return row[group * 8 / kRunCols];

@@ -90,8 +90,8 @@ struct StreamKernel {
     if constexpr (kConfig.k_parts() == 1) {
       const Epilogue<kConfig> epilogue(params, smem, warpgroup, warp % 4);
       for (; walk.valid(); walk.advance()) {
-        mainloop.multiply_tile(k_blocks, walk.tile.col);
-        epilogue.store(mainloop.sums, walk.tile, 0);
+        mainloop.multiply_tile(k_blocks, walk.tile().col);
+        epilogue.store(mainloop.sums, walk.tile(), 0);
       }
       epilogue.finish();
     } else {
@@ -102,7 +102,7 @@ struct StreamKernel {
                                         rank * kConfig.k_warpgroups() + turn,
                                         ptx::thread_index() % kWarpgroupThreads};
       for (bool first = true; walk.valid(); first = false) {
-        const Tile tile = walk.tile;
+        const Tile tile = walk.tile();
         mainloop.multiply_tile(k_blocks, tile.col);
         if (kConfig.split_k > 1 && first) ptx::cluster_wait();
         walk.advance();

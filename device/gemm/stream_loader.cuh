@@ -54,9 +54,9 @@ FATHOM_DEVICE void stream_operands(
       ring.acquire(at.stage, at.phase);
       ring.expect(at.stage, kPlan.b_stage_bytes + params.a_box_rows * kBlockK);
       ptx::tma_load_2d(smem + kPlan.b + at.stage * kPlan.b_stage_bytes, params.b, k_block * kBlockK,
-                       walk.tile.col, full, params.b_policy);
+                       walk.tile().col, full, params.b_policy);
       ptx::tma_load_2d(smem + kPlan.a + at.stage * kPlan.a_stage_bytes, params.a, k_block * kBlockK,
-                       walk.tile.row, full, params.a_policy);
+                       walk.tile().row, full, params.a_policy);
       at.advance(kConfig.num_stages);
     }
   }
@@ -76,11 +76,11 @@ struct StreamScales {
     uint32_t phase = 0;
     for (TileWalk<kConfig> walk(params, 0); walk.valid(); walk.advance()) {
       tables.acquire(phase);
-      if (ptx::elect_one()) start_tma(walk.tile);
+      if (ptx::elect_one()) start_tma(walk.tile());
       ptx::warp_sync();
       if (params.scales_of_a.by_tma == 0)
-        gather<kConfig.block_m>(params.scales_of_a, walk.tile.row, tables.smem + kPlan.scale_a);
-      gather<kConfig.scale_b_blocks()>(params.scales_of_b, walk.tile.col / 128,
+        gather<kConfig.block_m>(params.scales_of_a, walk.tile().row, tables.smem + kPlan.scale_a);
+      gather<kConfig.scale_b_blocks()>(params.scales_of_b, walk.tile().col / 128,
                                        tables.smem + kPlan.scale_b);
       ptx::cp_async_arrive(tables.full());
       phase ^= 1;

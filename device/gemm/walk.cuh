@@ -5,18 +5,18 @@
 #include "gemm/config.hpp"
 #include "gemm/params.hpp"
 #include "gemm/schedule.hpp"
+#include "gemm/tile_queue.cuh"
 #include "ptx/thread.cuh"
 
 namespace fathom::device::gemm {
 
-/// for (TileWalk<kConfig> walk(params, rank); walk.valid(); walk.advance()) ... walk.tile ...
+/// for (TileWalk<kConfig> walk(params, rank); walk.valid(); walk.advance()) ... walk.tile() ...
 template <Config kConfig>
 struct TileWalk {
   const Params& params;
   int pair_rank;
   int unit;
   int stride;
-  Tile tile;
 
   FATHOM_DEVICE TileWalk(const Params& p, int rank)
       : params(p),
@@ -25,6 +25,7 @@ struct TileWalk {
         stride(ptx::num_ctas() / kConfig.cluster_size()) {
     locate();
   }
+  FATHOM_DEVICE const Tile& tile() const { return current; }
   FATHOM_DEVICE bool valid() const { return unit < params.schedule.num_units(); }
   FATHOM_DEVICE void advance() {
     unit += stride;
@@ -32,12 +33,24 @@ struct TileWalk {
   }
 
  private:
+  Tile current;
+
   FATHOM_DEVICE void locate() {
     // A copy that folds: a template argument is an object in global memory to NVRTC, and reading
     // its fields there stood before every tile's first load.
     constexpr Config kFolded = kConfig;
-    if (valid()) tile = dense_tile(kFolded, params.schedule, unit, pair_rank);
+    if (valid()) current = dense_tile(kFolded, params.schedule, unit, pair_rank);
   }
 };
+
+/// The walk of one role. `queue`: grouped only. kWholeWarp: all lanes walk, not one thread.
+template <Config kConfig, bool kWholeWarp>
+FATHOM_DEVICE auto walk_tiles(const Params& params, const TileQueue<kConfig>& queue,
+                              int pair_rank) {
+  if constexpr (kConfig.grouped)
+    return QueueWalk<kConfig, kWholeWarp>(queue);
+  else
+    return TileWalk<kConfig>(params, pair_rank);
+}
 
 }  // namespace fathom::device::gemm

@@ -40,6 +40,25 @@ FATHOM_DEVICE uint32_t load_global_u8(const void* from) {
   return v;
 }
 
+/// ld.relaxed.gpu.global, 4 and 8 bytes: from L2, what earlier grids wrote.
+FATHOM_DEVICE int32_t load_global_s32(const int32_t* from) {
+  int32_t v;
+  asm volatile("ld.relaxed.gpu.global.s32 %0, [%1];" : "=r"(v) : "l"(from) : "memory");
+  return v;
+}
+FATHOM_DEVICE int64_t load_global_s64(const int64_t* from) {
+  int64_t v;
+  asm volatile("ld.relaxed.gpu.global.s64 %0, [%1];" : "=l"(v) : "l"(from) : "memory");
+  return v;
+}
+
+/// st.global, 16 bytes, aligned.
+FATHOM_DEVICE void store_global_v4(void* to, Word4 v) {
+  asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(to), "r"(v.x), "r"(v.y), "r"(v.z),
+               "r"(v.w)
+               : "memory");
+}
+
 /// st.global, 8 bytes, aligned.
 FATHOM_DEVICE void store_global_v2(void* to, Word2 v) {
   asm volatile("st.global.v2.u32 [%0], {%1, %2};" ::"l"(to), "r"(v.x), "r"(v.y) : "memory");
@@ -61,6 +80,20 @@ FATHOM_DEVICE uint32_t load_shared_u32(SmemAddr from) {
   uint32_t v;
   asm volatile("ld.shared.u32 %0, [%1];" : "=r"(v) : "r"(from.value) : "memory");
   return v;
+}
+/// The same, 16 bytes, aligned.
+FATHOM_DEVICE Word4 load_shared_v4_u32(SmemAddr from) {
+  Word4 v;
+  asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "r"(from.value)
+               : "memory");
+  return v;
+}
+FATHOM_DEVICE void store_shared_v4_u32(SmemAddr to, Word4 v) {
+  asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(to.value), "r"(v.x), "r"(v.y),
+               "r"(v.z), "r"(v.w)
+               : "memory");
 }
 FATHOM_DEVICE void store_shared_u32(SmemAddr to, uint32_t v) {
   asm volatile("st.shared.u32 [%0], %1;" ::"r"(to.value), "r"(v) : "memory");

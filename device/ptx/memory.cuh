@@ -91,6 +91,20 @@ FATHOM_DEVICE void stmatrix_x2(SmemAddr row, uint32_t r0, uint32_t r1) {
                : "memory");
 }
 
+/// stmatrix.x4.trans and x2.trans: each matrix transposed, a lane's two elements in one column.
+FATHOM_DEVICE void stmatrix_x4_trans(SmemAddr row, uint32_t r0, uint32_t r1, uint32_t r2,
+                                     uint32_t r3) {
+  asm volatile(
+      "stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(row.value),
+      "r"(r0), "r"(r1), "r"(r2), "r"(r3)
+      : "memory");
+}
+FATHOM_DEVICE void stmatrix_x2_trans(SmemAddr row, uint32_t r0, uint32_t r1) {
+  asm volatile("stmatrix.sync.aligned.m8n8.x2.trans.shared.b16 [%0], {%1, %2};" ::"r"(row.value),
+               "r"(r0), "r"(r1)
+               : "memory");
+}
+
 /// ld.global.f32
 FATHOM_DEVICE float load_global(const float* from) {
   float v;

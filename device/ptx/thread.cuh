@@ -41,6 +41,28 @@ FATHOM_DEVICE int warp_uniform(int value) {
   return __shfl_sync(0xffffffffu, value, 0);
 }
 
+/// shfl.sync.idx, .up and .down: the value of lane `lane`, of the lane `delta` below or above; a
+/// lane without such a neighbour keeps its own. All lanes take part.
+FATHOM_DEVICE int shuffle(int value, int lane) {
+  return __shfl_sync(0xffffffffu, value, lane);
+}
+FATHOM_DEVICE int shuffle_up(int value, int delta) {
+  return __shfl_up_sync(0xffffffffu, value, static_cast<unsigned>(delta));
+}
+FATHOM_DEVICE int shuffle_down(int value, int delta) {
+  return __shfl_down_sync(0xffffffffu, value, static_cast<unsigned>(delta));
+}
+
+/// vote.sync.ballot: bit l is what lane l says. All lanes take part.
+FATHOM_DEVICE uint32_t ballot(bool said) {
+  return __ballot_sync(0xffffffffu, said);
+}
+
+/// popc.b32
+FATHOM_DEVICE int population_count(uint32_t bits) {
+  return __popc(bits);
+}
+
 /// elect.sync: true in one lane of the warp, which must be converged.
 FATHOM_DEVICE bool elect_one() {
   uint32_t elected;

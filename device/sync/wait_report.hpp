@@ -13,7 +13,9 @@ enum class BarrierName : uint32_t {
   kScalesFull,
   kScalesEmpty,
   kPartialsFull,
-  kPartialsEmpty
+  kPartialsEmpty,
+  kTileFull,
+  kTileEmpty
 };
 
 /// What the first bounded wait that gave up saw; lies in memory that the host can read after the

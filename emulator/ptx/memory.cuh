@@ -23,6 +23,8 @@ void store_shared_v4(SmemAddr to, Float4 v);
 void store_async_v4(SmemAddr to, Float4 v, SmemAddr barrier);
 void stmatrix_x4(SmemAddr row, uint32_t r0, uint32_t r1, uint32_t r2, uint32_t r3);
 void stmatrix_x2(SmemAddr row, uint32_t r0, uint32_t r1);
+void stmatrix_x4_trans(SmemAddr row, uint32_t r0, uint32_t r1, uint32_t r2, uint32_t r3);
+void stmatrix_x2_trans(SmemAddr row, uint32_t r0, uint32_t r1);
 float load_global(const float* from);
 void store_global(float* to, float v);
 void store_global(uint32_t* to, uint32_t v);

@@ -82,11 +82,11 @@ EmulatedResult DenseCase::run(const emulator::Options& options) {
   const kernel::Config& config = kernel_.config;
   const GemmOperands& operands = data_.operands();
   const kernel::Sizes sizes = plan::sizes_of(data_.problem());
-  kernel::Params params =
-      kernel::make_params(config, sizes,
-                          {static_cast<const float*>(operands.scale_a.data),
-                           static_cast<const float*>(operands.scale_b.data), operands.d.data},
-                          data_.problem().accumulate);
+  kernel::Params params = kernel::make_params(config, sizes,
+                                              {static_cast<const float*>(operands.scale_a.data),
+                                               static_cast<const float*>(operands.scale_b.data),
+                                               operands.d.data, operands.groups.index.data},
+                                              data_.problem().accumulate);
   const kernel::TensorMapSpecs maps = kernel::describe_tensor_maps(config, sizes);
   encode(maps.a, operands.a.data, params.a);
   encode(maps.b, operands.b.data, params.b);
@@ -101,6 +101,11 @@ EmulatedResult DenseCase::run(const emulator::Options& options) {
   allow(memory, "scale_b", operands.scale_b, 4, emulator::Access::kRead);
   allow(memory, "d", operands.d, static_cast<std::size_t>(config.d_bytes()),
         emulator::Access::kReadWrite);
+  if (config.grouped) {
+    const TensorView& index = operands.groups.index;
+    allow(memory, "groups.index", index, static_cast<std::size_t>(size_of(index.dtype)),
+          emulator::Access::kRead);
+  }
   EmulatedResult result;
   result.report = emulator::run(kernel_.entry, emulator::launch_of(config, params, max_ctas_),
                                 &params, sizeof params, memory, options);

@@ -34,6 +34,7 @@ std::vector<Family> families() {
         .scale_b_block = plan::ScaleBBlock::k1x128,
         .out = DType::kFp32,
         .accumulate = true}},
+      {"Swapped", &kSwapped, {.m = 41, .n = 200, .k = 300}},
       {"StreamAlone", &kStreamAlone, {.m = 9, .n = 72, .k = 700}},
       {"StreamTurns", &kStreamTurns, {.m = 9, .n = 84, .k = 700}},
       {"StreamSplit", &kStreamSplit, {.m = 100, .n = 117, .k = 900}},

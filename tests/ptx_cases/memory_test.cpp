@@ -72,6 +72,50 @@ TEST(PtxMemory, Stmatrix) {
   EXPECT_EQ(got, wanted);
 }
 
+/// As place_matrices, but element (i, j) goes where (j, i) went.
+void place_transposed(Words& smem, std::size_t first, const Words& in, std::size_t matrices,
+                      std::size_t step, std::size_t rows,
+                      const std::vector<std::size_t>& registers) {
+  for (std::size_t i = 0; i < matrices; ++i)
+    for (std::size_t row = 0; row < 8; ++row)
+      for (std::size_t word = 0; word < 4; ++word) {
+        const auto element = [&](std::size_t r) {
+          return in[4 * (4 * r + row / 2) + registers[i]] >> (row % 2 * 16) & 0xffff;
+        };
+        smem[first + (8 * i + row) * step % rows * 4 + word] =
+            element(2 * word) | element(2 * word + 1) << 16;
+      }
+}
+
+TEST(PtxMemory, StmatrixTransposed) {
+  const Words in = random_words(128, 26);
+  const Words got =
+      run("ptx_stmatrix_trans", {.grid = {1}, .block = {32}, .shared_bytes = 768}, in, 192);
+  Words wanted(192);
+  place_transposed(wanted, 0, in, 4, 5, 32, {0, 1, 2, 3});
+  place_transposed(wanted, 128, in, 2, 3, 16, {3, 2});
+  EXPECT_EQ(got, wanted);
+}
+
+TEST(PtxMemory, WarpsExchangeWords) {
+  const Words in = random_words(32, 27);
+  const Words got = run("ptx_warp", {.grid = {1}, .block = {32}}, in, 256);
+  std::uint32_t odd = 0;
+  for (std::size_t lane = 0; lane < 32; ++lane) odd |= (in[lane] & 1) << lane;
+  for (std::size_t lane = 0; lane < 32; ++lane) {
+    SCOPED_TRACE(lane);
+    const std::uint32_t* out = &got[8 * lane];
+    EXPECT_EQ(out[0], in[lane * 7 % 32]);
+    EXPECT_EQ(out[1], in[lane < 3 ? lane : lane - 3]);
+    EXPECT_EQ(out[2], in[lane > 26 ? lane : lane + 5]);
+    EXPECT_EQ(out[3], odd);
+    EXPECT_EQ(out[4], static_cast<std::uint32_t>(std::popcount(in[lane])));
+    EXPECT_EQ(out[5], in[lane / 2 * 2]);
+    EXPECT_EQ(out[6], in[lane / 2 * 2 + 1]);
+    EXPECT_EQ(out[7], in[lane]);
+  }
+}
+
 TEST(PtxMemory, GlobalInEveryWidth) {
   const Words in = random_words(256, 23);
   const Words got = run("ptx_global", {.grid = {1}, .block = {64}}, in, 1024);

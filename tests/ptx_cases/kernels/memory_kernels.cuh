@@ -68,6 +68,44 @@ extern "C" __global__ void __launch_bounds__(32)
   for (int i = lane; i < 192; i += 32) out[i] = ptx::load_shared_u32(base + i * 4);
 }
 
+/// One warp stores four matrices transposed, then two, to rows in a scattered order. As
+/// ptx_stmatrix.
+extern "C" __global__ void __launch_bounds__(32)
+    ptx_stmatrix_trans(const __grid_constant__ fathom::ptx_cases::CopyParams params) {
+  using namespace fathom;
+  extern __shared__ __align__(1024) unsigned char smem[];
+  const SmemAddr base = ptx::smem_address(smem);
+  const int lane = ptx::lane_index();
+  const ptx::Word4 in = ptx::load_global_v4(static_cast<const uint32_t*>(params.in) + 4 * lane);
+  ptx::store_shared_v4_u32(base + 512 + lane % 16 * 16, {1, 2, 3, 4});
+  ptx::warp_sync();
+  ptx::stmatrix_x4_trans(base + lane * 5 % 32 * 16, in.x, in.y, in.z, in.w);
+  ptx::stmatrix_x2_trans(base + 512 + (lane < 16 ? lane * 3 % 16 * 16 : 0), in.w, in.z);
+  ptx::warp_sync();
+  uint32_t* out = static_cast<uint32_t*>(params.out);
+  for (int i = lane; i < 48; i += 32)
+    ptx::store_global_v4(out + 4 * i, ptx::load_shared_v4_u32(base + i * 16));
+}
+
+/// One warp. `in`: a word a lane. `out`: [lane][8] words.
+extern "C" __global__ void __launch_bounds__(32)
+    ptx_warp(const __grid_constant__ fathom::ptx_cases::CopyParams params) {
+  using namespace fathom;
+  const int lane = ptx::lane_index();
+  const int32_t* in = static_cast<const int32_t*>(params.in);
+  int32_t* out = static_cast<int32_t*>(params.out) + 8 * lane;
+  const int32_t value = ptx::load_global_s32(in + lane);
+  out[0] = ptx::shuffle(value, lane * 7 % 32);
+  out[1] = ptx::shuffle_up(value, 3);
+  out[2] = ptx::shuffle_down(value, 5);
+  out[3] = static_cast<int32_t>(ptx::ballot(value % 2 != 0));
+  out[4] = ptx::population_count(static_cast<uint32_t>(value));
+  const int64_t wide = ptx::load_global_s64(reinterpret_cast<const int64_t*>(in) + lane / 2);
+  out[5] = static_cast<int32_t>(wide);
+  out[6] = static_cast<int32_t>(wide >> 32);
+  out[7] = value;
+}
+
 /// 64 threads. `in`: [thread][16 bytes]. `out`: [thread][64 bytes]: the item in each width.
 extern "C" __global__ void __launch_bounds__(64)
     ptx_global(const __grid_constant__ fathom::ptx_cases::CopyParams params) {

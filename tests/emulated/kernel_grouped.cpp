@@ -1,0 +1,52 @@
+#include "emulated/kernels.hpp"
+#include "gemm/kernel.cuh"
+
+namespace fathom::testing {
+namespace {
+
+using device::gemm::Config;
+using device::gemm::ScaleB;
+
+template <Config kConfig>
+void entry(const void* params, unsigned char* shared) {
+  device::gemm::Kernel<kConfig>::run(*static_cast<const device::gemm::Params*>(params), shared);
+}
+
+template <Config kConfig>
+constexpr EmulatedKernel make() {
+  return {kConfig, &entry<kConfig>};
+}
+
+}  // namespace
+
+const EmulatedKernel kGroupedTwoWaves =
+    make<Config{.block_m = 256, .num_stages = 3, .cluster_n = 2, .grouped = true}>();
+const EmulatedKernel kGroupedPairM = make<Config{.block_m = 128,
+                                                 .block_n = 80,
+                                                 .num_stages = 3,
+                                                 .cluster_m = 2,
+                                                 .staging_chunks = 5,
+                                                 .grouped = true}>();
+const EmulatedKernel kGroupedScaleB1 = make<Config{.block_m = 64,
+                                                   .block_n = 32,
+                                                   .num_stages = 4,
+                                                   .math_warpgroups = 1,
+                                                   .scale_b = ScaleB::k1x128,
+                                                   .grouped = true}>();
+const EmulatedKernel kGroupedSwapped = make<Config{.block_m = 24,
+                                                   .block_n = 192,
+                                                   .num_stages = 3,
+                                                   .math_warpgroups = 3,
+                                                   .grouped = true,
+                                                   .swap_operands = true}>();
+const EmulatedKernel kGroupedSwappedPair = make<Config{.block_m = 16,
+                                                       .block_n = 128,
+                                                       .num_stages = 3,
+                                                       .math_warpgroups = 1,
+                                                       .cluster_n = 2,
+                                                       .grouped = true,
+                                                       .swap_operands = true}>();
+const EmulatedKernel kSwapped = make<Config{
+    .block_m = 32, .block_n = 128, .num_stages = 4, .math_warpgroups = 2, .swap_operands = true}>();
+
+}  // namespace fathom::testing
