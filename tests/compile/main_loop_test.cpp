@@ -42,6 +42,21 @@ TEST(MainLoop, OfThreeWarpgroupsStaysLean) {
   EXPECT_LE(overhead(config), 35);  // 33.25 with NVRTC 13.0
 }
 
+// The walk over groups is another warp's business: nothing of it may reach the main loop.
+TEST(MainLoop, OfGroupsIsThatOfTheDenseProduct) {
+  const GemmConfig dense{.block_m = 256, .num_stages = 4, .cluster_n = 2};
+  GemmConfig grouped = dense;
+  grouped.grouped = true;
+  EXPECT_LE(overhead(grouped), 54);
+  EXPECT_LE(overhead({.block_m = 192,
+                      .num_stages = 4,
+                      .math_warpgroups = 3,
+                      .cluster_n = 2,
+                      .staging_chunks = 2,
+                      .grouped = true}),
+            35);
+}
+
 // ptxas alternates promotion FFMAs that yield with ones that reuse an operand, so that another
 // warp's wgmma can start in between; it does so only above 256 threads a CTA.
 TEST(MainLoop, PromotionYieldsToOtherWarps) {
@@ -60,6 +75,12 @@ TEST(MainLoop, NoKernelTouchesLocalMemory) {
            .num_stages = 14,
            .split_k = 2,
            .max_k_blocks = 28},
+           GemmConfig{.block_m = 256, .num_stages = 4, .cluster_n = 2, .grouped = true},
+           GemmConfig{.block_m = 32,
+           .block_n = 256,
+           .num_stages = 6,
+           .grouped = true,
+           .swap_operands = true},
        }) {
     for (const SassInstruction& i : code_of(config)) ASSERT_FALSE(i.is_local_memory());
   }
