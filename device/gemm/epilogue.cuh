@@ -61,9 +61,14 @@ struct Epilogue {
   /// sums may be overwritten, not when D is written.
   FATHOM_DEVICE void store(const Sums& sums, const Tile& tile, int wave) const {
     const int slice = (warpgroup * kConfig.waves() + wave) * 64;
-    Slice d{tile.row + (kSwap ? 0 : slice), 0, tile.col + (kSwap ? slice : 0)};
+    Slice d{tile.row + (kSwap ? 0 : slice), 0, 0, tile.col + (kSwap ? slice : 0)};
+    if constexpr (kConfig.grouped) {
+      d.row += tile_base(tile.row) - tile.row;
+      d.skip = max_of(tile.row - d.row, 0);
+    }
     d.rows = tile.row_end - d.row;
     if constexpr (kConfig.grouped) d.row += tile.group * params.d_group_rows;
+    const bool whole = kConfig.grouped ? d.rows >= kConfig.d_rows() && d.skip == 0 : d.rows > 0;
 #pragma unroll
     for (int first = 0; first < kConfig.d_chunks(); first += kBuffers) {
       if (stores) ptx::bulk_wait_group_read<0>();
@@ -74,13 +79,13 @@ struct Epilogue {
       ptx::fence_proxy_async();
       sync_warpgroup();
       const int col = d.col + first * kChunkCols;
-      if (stores && d.rows >= (kConfig.grouped ? kConfig.d_rows() : 1)) {
+      if (stores && whole) {
 #pragma unroll
         for (int buffer = 0; buffer < kBuffers; ++buffer)
           store_chunk(buffer, col + buffer * kChunkCols, d.row);
         ptx::bulk_commit_group();
       }
-      if (kConfig.grouped && d.rows < kConfig.d_rows()) store_rows(d, col);
+      if (kConfig.grouped && !whole) store_rows(d, col);
       if (params.d_tma_cols != params.n) store_ragged(d, col);
     }
   }
@@ -91,9 +96,10 @@ struct Epilogue {
   }
 
  private:
-  /// What this warpgroup stores of D: from (row, col) on, `rows` of the d_rows (or all, or none).
+  /// Where a staged slice of d_rows belongs in D: its first row and column, and which of its rows
+  /// exist: [skip, rows). skip is 0 but in the first rows of a group.
   struct Slice {
-    int row, rows, col;
+    int row, skip, rows, col;
   };
 
   FATHOM_DEVICE void sync_warpgroup() const {
@@ -143,7 +149,8 @@ struct Epilogue {
     auto* out = static_cast<unsigned char*>(params.d_data);
     const int thread = ptx::thread_index() % kWarpgroupThreads;
 #pragma unroll 1
-    for (int i = thread; i < d.rows * kPieces; i += kWarpgroupThreads) {
+    for (int i = d.skip * kPieces + thread; i < min_of(d.rows, kConfig.d_rows()) * kPieces;
+         i += kWarpgroupThreads) {
       const int row = i / kPieces;
       const int piece = i % kPieces;
 #pragma unroll
@@ -173,7 +180,7 @@ struct Epilogue {
     const int in_chunks = params.d_tma_cols - first_col;
     if (in_chunks < 0 || in_chunks >= kBuffers * kChunkCols) return;
     const int row = ptx::thread_index() % kWarpgroupThreads;
-    if (row >= kConfig.d_rows() || row >= d.rows) return;
+    if (row >= kConfig.d_rows() || row >= d.rows || row < d.skip) return;
     const int in_row = in_chunks % kChunkCols * kConfig.d_bytes();
     const SmemAddr from = staging + in_chunks / kChunkCols * kPlan.staging_chunk_bytes +
                           tile::swizzled(row * kRowBytes + in_row, kRowBytes);

@@ -77,7 +77,8 @@ struct Loader {
       for (int k_block = 0; k_block < params.k_blocks; ++k_block) {
         ring.acquire(at.stage, at.phase);
         if (params.scales_of_a.by_tma == 0)
-          gather(params.scales_of_a, tile.group, tile.row, kConfig.block_m, k_block,
+          gather(params.scales_of_a, tile.group, kConfig.grouped ? tile_base(tile.row) : tile.row,
+                 kConfig.block_m, k_block,
                  smem + kPlan.scale_a + at.stage * kPlan.scale_a_stage_bytes);
         if (kPerRowB && params.scales_of_b.by_tma == 0)
           gather(params.scales_of_b, tile.group, tile.col, kConfig.block_n, k_block,
@@ -107,7 +108,8 @@ struct Loader {
           scale_a_k(0),
           scale_b_k(0) {
       if constexpr (kConfig.grouped) {
-        row += tile.group * params.a_group_rows;
+        scale_row = tile_base(tile.row);
+        row = scale_row + tile.group * params.a_group_rows;
         col += tile.group * params.b_group_rows;
         scale_a_k = tile.group * params.scales_of_a.group_blocks;
         scale_b_k = tile.group * params.scales_of_b.group_blocks;

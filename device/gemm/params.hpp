@@ -240,10 +240,10 @@ FATHOM_HD constexpr const char* why_unfit_groups(const Config& c, const Sizes& s
       flat_rows(g.a_planes(), s.m, g.a_stride, s.a_pitch) > kMaxExtent - 512 ||
       flat_rows(g.a_planes(), s.m, g.d_stride, s.d_pitch) > kMaxExtent - 512)
     return "all groups together have more than 2^31 - 513 rows (TMA coordinates are 32-bit)";
-  const int64_t units = ceil_div<int64_t>(s.m, c.block_m) * g.a_planes();
   const int64_t entries =
       g.form == GroupForm::kRowGroup ? ceil_div(s.m, g.alignment) : g.num_groups;
-  if ((units + entries) * ceil_div<int64_t>(s.n, c.block_n) > kMaxExtent / 2)
+  const int64_t tiles_m = most_grouped_tiles_m(g.form, s.m, g.num_groups, entries, c.block_m);
+  if (tiles_m * ceil_div<int64_t>(s.n, c.block_n) > kMaxExtent / 2)
     return "more tiles than a 32-bit step counter holds";
   return nullptr;
 }

@@ -13,10 +13,19 @@ namespace fathom::device::gemm {
 /// stores nothing.
 struct Tile {
   int32_t group = 0;    ///< whose B; 0 when dense
-  int32_t row = 0;      ///< first row, of A and of D; masked: of the group
+  int32_t row = 0;      ///< first row of A and of D, masked: of the group; see tile_base
   int32_t row_end = 0;  ///< rows from here on belong to somebody else
   int32_t col = 0;      ///< first column of D = first row of B
 };
+
+/// Where the rows of a grouped tile start in shared memory: TMA fetches scales of A, which lie
+/// along m, from multiples of 16 bytes only (an illegal instruction otherwise, seen on an H200).
+/// The first tile of an item may so begin with up to three rows of the item before, which it does
+/// not store.
+inline constexpr int kTileRowAlign = 4;
+FATHOM_HD constexpr int32_t tile_base(int32_t row) {
+  return row & -kTileRowAlign;
+}
 
 /// The run-time numbers of the tile order. A unit is what a cluster takes in one step: cluster_m x
 /// cluster_n tiles.
@@ -67,20 +76,26 @@ FATHOM_HD constexpr Tile dense_tile(const Config& c, const Schedule& s, int32_t 
           (unit_n * c.cluster_n + rank_n) * c.block_n};
 }
 
+/// No grouped problem has more tiles (or units) of `rows` rows above each other.
+FATHOM_HD constexpr int64_t most_grouped_tiles_m(GroupForm form, int64_t m, int64_t num_groups,
+                                                 int64_t num_entries, int64_t rows) {
+  if (form == GroupForm::kMasked) return ceil_div(m, rows) * num_groups;
+  return ceil_div(m + num_entries * (kTileRowAlign - 1), rows) + num_entries;
+}
+
 /// As make_dense_schedule; how many units there are along m is known only where the metadata is.
 FATHOM_HD constexpr Schedule make_grouped_schedule(const Config& c, const GroupIndex& index,
                                                    int64_t n, int band_tiles) {
   Schedule s = make_dense_schedule(c, index.rows, n, band_tiles);
-  const int64_t units = ceil_div<int64_t>(index.rows, c.block_m * c.cluster_m);
-  const int64_t most =
-      index.form == GroupForm::kMasked ? units * index.num_groups : units + index.num_entries();
+  const int64_t most = most_grouped_tiles_m(index.form, index.rows, index.num_groups,
+                                            index.num_entries(), c.block_m * c.cluster_m);
   s.units_m = static_cast<int32_t>(min_of<int64_t>(most, 2147483647));
   return s;
 }
 
 /// The dense schedule of one item's rows.
 FATHOM_HD constexpr Schedule item_schedule(const Config& c, const Schedule& s, const Item& item) {
-  const int32_t rows = max_of(item.row_end - item.row, 0);
+  const int32_t rows = item.row < item.row_end ? item.row_end - tile_base(item.row) : 0;
   return {rows, ceil_div(rows, c.block_m * c.cluster_m), s.units_n, s.band_m};
 }
 
@@ -88,8 +103,14 @@ FATHOM_HD constexpr Schedule item_schedule(const Config& c, const Schedule& s, c
 /// two items: the second tile of a pair along m may have no rows, but never those of another group.
 FATHOM_HD constexpr Tile item_tile(const Config& c, const Schedule& s, const Item& item,
                                    int32_t unit, int32_t pair_rank) {
-  Tile tile = dense_tile(c, item_schedule(c, s, item), unit, pair_rank);
-  return {item.group, item.row + tile.row, item.row_end, tile.col};
+  const Tile tile = dense_tile(c, item_schedule(c, s, item), unit, pair_rank);
+  const int32_t base = tile_base(item.row) + tile.row;
+  return {item.group, max_of(item.row, base), item.row_end, tile.col};
+}
+
+/// Rows that a tile stores, dense or grouped: [tile.row, tile.row + tile_rows).
+FATHOM_HD constexpr int32_t tile_rows(const Config& c, const Tile& tile) {
+  return max_of(0, min_of(tile_base(tile.row) + c.block_m, tile.row_end) - tile.row);
 }
 
 /// visit(unit, pair_rank, tile) for every tile of a grouped launch that stores something, in the

@@ -191,7 +191,9 @@ void expect_tiles_match(const Config& c, const Routing& r, int64_t n, int band) 
     const auto [pair, first] = group_of_unit.emplace(unit, t.group);
     ASSERT_TRUE(first || pair->second == t.group) << "a pair across two groups, " << r.text;
     const int plane = r.index.form == GroupForm::kMasked ? t.group * r.index.rows : 0;
-    for (int row = t.row; row < std::min(t.row + c.block_m, t.row_end); ++row) {
+    ASSERT_GE(tile_rows(c, t), 1);
+    ASSERT_LE(t.row + tile_rows(c, t), t.row / 4 * 4 + c.block_m) << "more rows than are loaded";
+    for (int row = t.row; row < t.row + tile_rows(c, t); ++row) {
       const auto at = static_cast<std::size_t>(plane + row);
       ASSERT_EQ(r.owner[at], t.group) << r.text << " row " << row;
       ++visits[at * static_cast<std::size_t>(cols) + static_cast<std::size_t>(t.col / c.block_n)];
