@@ -1,4 +1,5 @@
-// What the CUDA backend of every family needs from a context: the driver and the maker of kernels.
+// What the CUDA backend of every family needs from a context: the driver, the maker of kernels, and
+// what was planned before.
 // Front end, internal.
 #pragma once
 
@@ -6,6 +7,7 @@
 
 #include <fathom/context.hpp>
 
+#include "api/gemm_memo.hpp"
 #include "cuda/driver.hpp"
 #include "cuda/library.hpp"
 #include "jit/builder.hpp"
@@ -15,6 +17,7 @@ namespace fathom::api {
 struct CudaRuntime {
   const cuda::Driver& driver;
   jit::Builder builder;
+  GemmMemo gemms = {};
 };
 
 /// Made at the first call, shared by all copies of the context. Throws Error(kNoDevice) that says

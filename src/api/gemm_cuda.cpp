@@ -116,10 +116,7 @@ unsigned extent(std::int32_t value) {
 
 class BoundCudaGemm final : public BoundGemm {
  public:
-  explicit BoundCudaGemm(GemmCall call)
-      : call_(std::move(call)),
-        gemm_(bind_cuda_gemm(call_)),
-        tag_(plan::gemm_tag(gemm_.plan.config)) {}
+  explicit BoundCudaGemm(GemmCall call) : call_(std::move(call)), gemm_(bind_cuda_gemm(call_)) {}
 
   void launch(void* stream) const override {
     const auto handle = static_cast<cuda::abi::Stream>(stream);
@@ -135,13 +132,14 @@ class BoundCudaGemm final : public BoundGemm {
     }
   }
 
-  const std::string& config() const override { return tag_; }
-  std::string plan_json() const override { return plan::plan_json(gemm_.plan); }
+  const std::string& config() const override { return gemm_.tag; }
+  std::string plan_json() const override {
+    return plan::plan_json(plan::plan_gemm(call_.problem, device_spec(gemm_.device->info())));
+  }
 
  private:
   GemmCall call_;
   CudaGemm gemm_;
-  std::string tag_;
 };
 
 class CudaGemmBackend final : public GemmBackend {
@@ -165,12 +163,20 @@ plan::DeviceSpec device_spec(const cuda::DeviceInfo& info) {
 
 CudaGemm plan_cuda_gemm(const GemmCall& call) {
   require_dense(call.problem);
-  const cuda::Device& device =
-      cuda_runtime(call.context).driver.device(call.operands.a.device.index);
+  CudaRuntime& runtime = cuda_runtime(call.context);
+  const int index = call.operands.a.device.index;
+  const cuda::Device& device = runtime.driver.device(index);
   device.require_hopper();
   CudaGemm gemm;
   gemm.device = &device;
-  gemm.plan = plan::plan_gemm(call.problem, device_spec(device.info()));
+  if (std::optional<PlannedGemm> planned = runtime.gemms.find(call.problem, index)) {
+    static_cast<PlannedGemm&>(gemm) = *std::move(planned);
+  } else {
+    gemm.plan = plan::plan_gemm(call.problem, device_spec(device.info()));
+    gemm.plan.candidates = {};
+    gemm.tag = plan::gemm_tag(gemm.plan.config);
+    runtime.gemms.keep(call.problem, index, gemm);
+  }
   require_addresses(call, device);
   const plan::GemmProblem& problem = call.problem;
   if (gemm.plan.launches()) {
@@ -186,8 +192,11 @@ CudaGemm bind_cuda_gemm(const GemmCall& call) {
   if (gemm.work != CudaGemmWork::kKernel) return gemm;
   const plan::GemmPlan& plan = gemm.plan;
   const cuda::ContextGuard guard(*gemm.device);  // encoding a tensor map asks for a current context
-  gemm.function = load_kernel(call.context, *gemm.device, plan::gemm_kernel_name(plan.config),
-                              plan::gemm_source(plan.config), plan.launch.smem_bytes);
+  if (gemm.function.handle == nullptr) {
+    gemm.function = load_kernel(call.context, *gemm.device, plan::gemm_kernel_name(plan.config),
+                                plan::gemm_source(plan.config), plan.launch.smem_bytes);
+    cuda_runtime(call.context).gemms.keep(call.problem, call.operands.a.device.index, gemm);
+  }
   gemm.shape.grid.x = extent(plan.launch.grid);
   gemm.shape.block.x = extent(plan.launch.block);
   gemm.shape.cluster.x = extent(plan.launch.cluster);

@@ -4,10 +4,10 @@
 #pragma once
 
 #include "api/gemm_backend.hpp"
+#include "api/gemm_memo.hpp"
 #include "cuda/device.hpp"
 #include "cuda/launch.hpp"
 #include "gemm/params.hpp"
-#include "plan/gemm_planner.hpp"
 
 namespace fathom::api {
 
@@ -15,12 +15,10 @@ namespace fathom::api {
 /// above 0).
 enum class CudaGemmWork { kNothing, kZero, kKernel };
 
-struct CudaGemm {
+struct CudaGemm : PlannedGemm {
   CudaGemmWork work = CudaGemmWork::kNothing;
   const cuda::Device* device = nullptr;
-  plan::GemmPlan plan;
   // kKernel:
-  cuda::Function function{};
   cuda::LaunchShape shape{};
   device::gemm::Params params{};
 };

@@ -21,6 +21,8 @@ struct MatrixLayout {
   std::int64_t row_stride = 0;
   std::int64_t col_stride = 1;
   std::int64_t group_stride = 0;  ///< 0 when there is no group dimension
+
+  bool operator==(const MatrixLayout&) const = default;
 };
 
 struct GemmProblem {
@@ -47,6 +49,8 @@ struct GemmProblem {
   std::int64_t k_blocks() const { return (k + 127) / 128; }
   std::int64_t n_blocks() const { return (n + 127) / 128; }
   bool grouped() const { return form != Groups::Form::kNone; }
+
+  bool operator==(const GemmProblem&) const = default;
 };
 
 }  // namespace fathom::plan
