@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What a call costs the host from Python: nanoseconds for each way of calling, as medians over bursts that the GPU keeps up with.
 
-    python3 bench/python_host_cost.py [-o FILE]      # needs torch, fathom and a Hopper GPU
+    python3 bench/python_host_cost.py [-o FILE]      # needs torch, fathom and a Hopper GPU; measures deep_gemm where installed
 
 `bare` is the driver's cuLaunchKernel of an empty kernel, called through ctypes like everything else here, less what ctypes takes
 for a function of as many arguments that does nothing.
@@ -60,6 +60,26 @@ def bare_launch():
     return nanoseconds(lambda: launch(*arguments)) - nanoseconds(lambda: nothing(*arguments))
 
 
+def drop_in_rows(a, scale_a, b, scale_b, d):
+    """The same product through the module deep_gemm, when its plan is there, and when operands lie where none did before."""
+    try:
+        import deep_gemm
+        from deep_gemm import calls
+    except ImportError:
+        return {}
+    left, right = (a, scale_a), (b, scale_b)
+
+    def call():
+        deep_gemm.fp8_gemm_nt(left, right, d)
+
+    def call_at_new_addresses():
+        calls._plans.clear()
+        deep_gemm.fp8_gemm_nt(left, right, d)
+
+    return {"deep_gemm.fp8_gemm_nt": nanoseconds(call), "the same at new addresses": nanoseconds(call_at_new_addresses),
+            "deep_gemm.cublaslt_gemm_nt": nanoseconds(lambda: deep_gemm.cublaslt_gemm_nt(a, b, d))}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", "--output")
@@ -81,6 +101,7 @@ def main():
         "quantize_1x128(x, q, scale)": nanoseconds(lambda: fathom.quantize_1x128(x, q=a, scale=scale_a)),
         "torch.empty": nanoseconds(lambda: torch.empty(m, n, device="cuda", dtype=torch.bfloat16)),
         "torch.add(out=)": nanoseconds(lambda: torch.add(d, d, out=d)),
+        **drop_in_rows(a, scale_a, b, scale_b, d),
     }
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, fathom {fathom.__version__} ({fathom.__commit__}), "
           f"m = {m}, n = {n}, k = {k}")

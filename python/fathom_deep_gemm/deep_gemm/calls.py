@@ -26,6 +26,7 @@ _MOST_PLANS = 8192  # kept at once, 2 KiB each; then all are dropped, and a call
 _lock = threading.Lock()
 _context = None
 _plans = {}
+_templates = {}
 _compile_only = False
 
 
@@ -86,12 +87,32 @@ def _describe(function, name, tensor):
         rank=tensor.dim(), shape=tuple(tensor.shape), stride=tensor.stride())
 
 
-def _bind(function, form, flags, alignment, expected_m, max_sms, tensors):
+def _arguments(function, form, flags, alignment, expected_m, max_sms, tensors):
+    """GemmArgs of these tensors: described once for each layout, then only the addresses are put in."""
+    layout = (form, flags, alignment, expected_m, max_sms,
+              *[(t.shape, t.stride(), t.dtype, t.device) if isinstance(t, torch.Tensor) else None for t in tensors])
+    template = _templates.get(layout)
+    if template is not None:
+        args = _library.GemmArgs.from_buffer_copy(template)
+        for operand, tensor in zip(_OPERANDS, tensors):
+            getattr(args, operand).data = tensor.data_ptr()
+        return args
     names = ("a", "scale_a", "b", "scale_b", "d", "grouped_layout" if form != MASKED else "masked_m")
     described = {operand: _describe(function, name, tensor)
                  for operand, name, tensor in zip(_OPERANDS, names, tensors)}
     args = _library.GemmArgs(struct_size=ctypes.sizeof(_library.GemmArgs), group_form=form, flags=flags,
                              group_alignment=alignment, expected_m=expected_m, max_sms=max_sms, **described)
+    if len(_templates) >= _MOST_PLANS:
+        _templates.clear()
+    _templates[layout] = bytes(args)
+    return args
+
+
+def _bind(function, form, flags, alignment, expected_m, max_sms, tensors):
+    """A plan for these tensors; None when there is nothing to compute."""
+    args = _arguments(function, form, flags, alignment, expected_m, max_sms, tensors)
+    if form == DENSE and tensors[4].numel() == 0:  # upstream allows n = 0
+        return None
     cuda = tensors[0].device.type == "cuda"
     plan = _Plan(function, args, tensors[0].device.index if cuda else None)
     if environment.flag("DG_PRINT_CONFIGS", "DG_PRINT_AUTOTUNE"):
@@ -110,8 +131,8 @@ def _check(function, status):
     raise DeepGemmError(f"deep_gemm.{function}: {message}") from None
 
 
-def launch(function, form, flags, alignment, expected_m, tensors):
-    """One product: `tensors` are a, scale_a, b, scale_b, d and, in groups, the index. `form` and `flags` are the library's.
+def launch(function, form, flags, alignment, expected_m, a, scale_a, b, scale_b, d, index=None):
+    """One product; `form` and `flags` are the library's, `index` says which rows belong to which group.
 
     Engines call with the same weights and, from the caching allocator, mostly the same other addresses, so most calls find
     their plan: this function is their whole cost on the host.
@@ -119,7 +140,6 @@ def launch(function, form, flags, alignment, expected_m, tensors):
     if settings._pdl:
         flags |= _library.GEMM_PROGRAMMATIC_LAUNCH
     try:
-        a, scale_a, b, scale_b, d = tensors[:5]
         # All that a plan is bound to, written out: a loop over the tensors would take twice as long.
         key = (form, flags, alignment, expected_m, settings._num_sms,
                a.data_ptr(), a.shape, a.stride(), a.dtype, a.get_device(),
@@ -128,22 +148,26 @@ def launch(function, form, flags, alignment, expected_m, tensors):
                scale_b.data_ptr(), scale_b.shape, scale_b.stride(), scale_b.dtype, scale_b.get_device(),
                d.data_ptr(), d.shape, d.stride(), d.dtype, d.get_device())
         if form:
-            index = tensors[5]
             key = (key, index.data_ptr(), index.shape, index.stride(), index.dtype, index.get_device())
         plan = _plans.get(key)
     except AttributeError:  # something that is no tensor
         plan = None
     if plan is None:
+        tensors = (a, scale_a, b, scale_b, d, index) if form else (a, scale_a, b, scale_b, d)
         plan = _bind(function, form, flags, alignment, expected_m, settings._num_sms, tensors)
+        if plan is None:
+            return
         if len(_plans) >= _MOST_PLANS:
             _plans.clear()
         _plans[key] = plan
     if _compile_only:
         return
-    stream = None if plan.cuda_index is None else torch._C._cuda_getCurrentRawStream(plan.cuda_index)
+    stream = None if plan.cuda_index is None else _current_stream(plan.cuda_index)
     status = _launch(plan.handle, stream)
     if status:
         _check(function, status)
 
 
 _launch = _library.library.fathom_gemm_plan_launch
+# Of torch since 1.8; CPU builds lack it and never get there.
+_current_stream = getattr(torch._C, "_cuda_getCurrentRawStream", None)

@@ -20,8 +20,7 @@ def _contiguous(function, a, b, d, grouped_layout, recipe, recipe_a, recipe_b, p
         refuse(function, f"expected_m_for_psum_layout is {expected_m} and use_psum_layout is not set; it is a hint for that layout: "
                          "leave it out")
     form, flags = (calls.PSUM, 0) if psum else (calls.CONTIGUOUS, ZERO_PADDING)
-    calls.launch(function, form, flags, settings._mk_alignment, expected_m or 0,
-                 (a, scale_a, b, scale_b, d, grouped_layout))
+    calls.launch(function, form, flags, settings._mk_alignment, expected_m or 0, a, scale_a, b, scale_b, d, grouped_layout)
 
 
 def _layout_of(function, grouped_layout, m_indices):
@@ -75,7 +74,7 @@ def _masked(function, a, b, d, masked_m, expected_m, recipe, recipe_a, recipe_b)
     _check_recipes(function, recipe, recipe_a, recipe_b, b, scale_b)
     if expected_m <= 0:
         refuse(function, f"expected_m is {expected_m}; it must be the rows expected in a group, 1 or more (only speed depends on it)")
-    calls.launch(function, calls.MASKED, 0, 0, int(expected_m), (a, scale_a, b, scale_b, d, masked_m))
+    calls.launch(function, calls.MASKED, 0, 0, int(expected_m), a, scale_a, b, scale_b, d, masked_m)
 
 
 def m_grouped_fp8_gemm_nt_masked(a, b, d, masked_m, expected_m, recipe=None, recipe_a=None, recipe_b=None,
