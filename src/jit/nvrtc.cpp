@@ -161,8 +161,11 @@ CompileOutput Nvrtc::compile(const CompileRequest& request) {
   std::vector<std::string> command{"nvrtc",
                                    fmt::format("--gpu-architecture={}", request.architecture)};
   command.insert(command.end(), request.options.begin(), request.options.end());
+  const std::size_t num_words = command.size();
+  command.push_back(file_name);
+  // Only now: a vector that grows moves its short strings, and pointers to them go nowhere.
   std::vector<const char*> options;
-  for (std::size_t i = 1; i < command.size(); ++i) options.push_back(command[i].c_str());
+  for (std::size_t i = 1; i < num_words; ++i) options.push_back(command[i].c_str());
 
   Program raw = nullptr;
   nvrtc.check(nvrtc.create(&raw, source.c_str(), file_name.c_str(), static_cast<int>(names.size()),
@@ -172,7 +175,6 @@ CompileOutput Nvrtc::compile(const CompileRequest& request) {
   const std::unique_ptr<ProgramTag, decltype(destroy)> program(raw, destroy);
 
   CompileOutput output;
-  command.push_back(file_name);
   output.command = support::command_text(command);
   const int result = nvrtc.compile(program.get(), static_cast<int>(options.size()), options.data());
   std::size_t size = 0;

@@ -7,6 +7,7 @@ import os
 import statistics
 import sys
 import time
+import warnings
 
 import torch
 
@@ -100,8 +101,9 @@ def _rows(profile, name):
 def _profile(fn, num_tests, flush_bytes, barrier, trace_path):
     """The profile of num_tests calls, each with a cold cache, after a round that is not recorded."""
     schedule = torch.profiler.schedule(wait=0, warmup=1, active=1, repeat=1)
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA],
-                                schedule=schedule) as profile:
+    activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
+    with warnings.catch_warnings(), torch.profiler.profile(activities=activities, schedule=schedule) as profile:
+        warnings.filterwarnings("ignore", message=".*clears events at the end of each cycle")  # there is only one
         for _ in range(2):
             for _ in range(num_tests):
                 if flush_bytes:
