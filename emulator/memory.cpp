@@ -56,6 +56,13 @@ void store_global_as(void* to, const T& value) {
     std::memcpy(to, &value, sizeof value);
 }
 
+/// A float or two bf16 that leave the kernel.
+void check_word_use(std::uint32_t word) {
+  check_float_use(self(), std::bit_cast<float>(word), "st.global");
+  check_bf16_use(self(), static_cast<std::uint16_t>(word), "st.global");
+  check_bf16_use(self(), static_cast<std::uint16_t>(word >> 16), "st.global");
+}
+
 }  // namespace
 }  // namespace fathom::emulator
 
@@ -133,9 +140,7 @@ void store_global(float* to, float v) {
   store_global_as(to, v);
 }
 void store_global(uint32_t* to, uint32_t v) {
-  emulator::check_float_use(self(), std::bit_cast<float>(v), "st.global");
-  emulator::check_bf16_use(self(), static_cast<uint16_t>(v), "st.global");
-  emulator::check_bf16_use(self(), static_cast<uint16_t>(v >> 16), "st.global");
+  emulator::check_word_use(v);
   store_global_as(to, v);
 }
 void store_global(uint16_t* to, uint16_t v) {
@@ -143,6 +148,7 @@ void store_global(uint16_t* to, uint16_t v) {
   store_global_as(to, v);
 }
 void store_global_v4(void* to, Word4 v) {
+  for (const uint32_t word : {v.x, v.y, v.z, v.w}) emulator::check_word_use(word);
   store_global_as(to, v);
 }
 void store_global_v2(void* to, Word2 v) {
