@@ -2,6 +2,7 @@
 // what is reported when a kernel uses them wrongly.
 #include "emulated/tiny_kernel.hpp"
 #include "ptx/global.cuh"
+#include "sync/pipeline.cuh"
 
 namespace fathom::testing {
 namespace {
@@ -174,6 +175,26 @@ TEST(Mbarrier, APeerThatHasEndedIsReported) {
         if (elect_one()) mbarrier_arrive_cluster(map_to_cta(ready, 1));
       },
       FindingKind::kPeerGone, "mbarrier.arrive at ready[0] of CTA 1, which has ended");
+}
+
+TEST(Mbarrier, ABoundedWaitWritesItsReportAndTraps) {
+  struct Params {
+    sync::WaitReport* report;
+  };
+  sync::WaitReport report{};
+  expect_found(
+      {},
+      [](const void* params, unsigned char* shared) {
+        const SmemAddr ready = tiny_barrier(smem_address(shared));
+        init_barrier(ready, 1);
+        const sync::Ring<1, true> ring{
+            ready, ready + 8, {static_cast<const Params*>(params)->report}};
+        if (thread_index() == 0) ring.await(0, 0);
+      },
+      FindingKind::kTrap, "the kernel traps", Params{&report});
+  EXPECT_EQ(report.barrier, static_cast<uint32_t>(sync::BarrierName::kFull));
+  EXPECT_EQ(report.parity, 0u);
+  EXPECT_EQ(report.thread, 0u);
 }
 
 TEST(NamedBarrier, UnequalCountsAreReported) {
