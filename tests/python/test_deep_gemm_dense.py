@@ -251,3 +251,13 @@ def test_cublaslt_multiplies_raw_fp8(problem):
         deep_gemm.cublaslt_gemm_nt(a[0], b[0], d.T)
     with pytest.raises(TypeError, match="no scales"):
         deep_gemm.cublaslt_gemm_nt(a, b, d)
+
+
+@pytest.mark.parametrize("name", ["DG_USE_TEMP_CUBLASLT_WORKSPACE", "DG_USE_PYTORCH_CUBLASLT_HANDLE"])
+def test_cublaslt_with_another_workspace_or_handle(name, monkeypatch):
+    a, b = random(32, 48), random(64, 48, offset=1)
+    d, other = bf16(32, 64), bf16(32, 64)
+    deep_gemm.cublaslt_gemm_nt(a, b, d)
+    monkeypatch.setenv(name, "1")
+    deep_gemm.cublaslt_gemm_nt(a, b, other)
+    torch.testing.assert_close(other, d, rtol=2.0 ** -7, atol=1e-2)
