@@ -29,7 +29,8 @@ L2Flush::L2Flush(const Context& context, const cuda::Device& device, Flush flush
   if (flush != Flush::kWrite) mark_ = cuda::Buffer(device, kMarkBytes);
   if (flush == Flush::kRead) {
     memory_.fill(0);
-    read_ = api::load_kernel(context, device, kReadName, kReadSource, 0);
+    read_ = api::load_kernel(
+        context, device, kReadName, [] { return std::string(kReadSource); }, 0);
   }
 }
 

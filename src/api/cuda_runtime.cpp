@@ -57,10 +57,18 @@ CudaRuntime& cuda_runtime(const Context& context) {
 }
 
 cuda::Function load_kernel(const Context& context, const cuda::Device& device,
-                           const std::string& name, const std::string& source, int shared_bytes) {
+                           const std::string& name, const std::function<std::string()>& source,
+                           int shared_bytes) {
   CudaRuntime& runtime = cuda_runtime(context);
+  const std::pair place(device.info().ordinal, name);
+  {
+    const std::lock_guard lock(runtime.loaded_mutex);
+    const auto known = runtime.loaded.find(place);
+    if (known != runtime.loaded.end() && known->second.dynamic_shared_bytes >= shared_bytes)
+      return known->second;
+  }
   // By content: another context may compile the same name with other options.
-  const std::shared_ptr<const jit::Kernel> kernel = runtime.builder.build(name, source);
+  const std::shared_ptr<const jit::Kernel> kernel = runtime.builder.build(name, source());
   const auto image = [&] {
     context.impl().log(
         LogLevel::kInfo,
@@ -70,8 +78,11 @@ cuda::Function load_kernel(const Context& context, const cuda::Device& device,
                     kernel->use.spill_bytes));
     return kernel->image;
   };
-  return runtime.driver.library(fmt::format("{} ({})", name, kernel->key), image)
-      .function(device, name, shared_bytes);
+  const cuda::Function function =
+      runtime.driver.library(fmt::format("{} ({})", name, kernel->key), image)
+          .function(device, name, shared_bytes);
+  const std::lock_guard lock(runtime.loaded_mutex);
+  return runtime.loaded[place] = function;
 }
 
 }  // namespace fathom::api

@@ -3,7 +3,11 @@
 // Front end, internal.
 #pragma once
 
+#include <functional>
+#include <map>
+#include <mutex>
 #include <string>
+#include <utility>
 
 #include <fathom/context.hpp>
 
@@ -18,6 +22,10 @@ struct CudaRuntime {
   const cuda::Driver& driver;
   jit::Builder builder;
   GemmMemo gemms = {};
+
+  // What load_kernel gave before, by device and name.
+  std::mutex loaded_mutex = {};
+  std::map<std::pair<int, std::string>, cuda::Function, std::less<>> loaded = {};
 };
 
 /// Made at the first call, shared by all copies of the context. Throws Error(kNoDevice) that says
@@ -29,9 +37,11 @@ CudaRuntime& cuda_runtime(const Context& context);
 /// warnings go to the context's log; the context must outlive them.
 jit::BuilderOptions builder_options(const Context& context, int driver_major);
 
-/// The kernel `name` of `source` on `device`, ready to launch: loaded already, or from a cache, or
-/// compiled now.
+/// The kernel `name` on `device`, ready to launch: loaded already, or from a cache, or compiled
+/// now. `source` is asked for the text when the context has not loaded it yet: equal names must
+/// have equal texts.
 cuda::Function load_kernel(const Context& context, const cuda::Device& device,
-                           const std::string& name, const std::string& source, int shared_bytes);
+                           const std::string& name, const std::function<std::string()>& source,
+                           int shared_bytes);
 
 }  // namespace fathom::api

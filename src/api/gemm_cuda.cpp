@@ -193,8 +193,9 @@ CudaGemm bind_cuda_gemm(const GemmCall& call) {
   const plan::GemmPlan& plan = gemm.plan;
   const cuda::ContextGuard guard(*gemm.device);  // encoding a tensor map asks for a current context
   if (gemm.function.handle == nullptr) {
-    gemm.function = load_kernel(call.context, *gemm.device, plan::gemm_kernel_name(plan.config),
-                                plan::gemm_source(plan.config), plan.launch.smem_bytes);
+    gemm.function = load_kernel(
+        call.context, *gemm.device, plan::gemm_kernel_name(plan.config),
+        [&] { return plan::gemm_source(plan.config); }, plan.launch.smem_bytes);
     cuda_runtime(call.context).gemms.keep(call.problem, call.operands.a.device.index, gemm);
   }
   gemm.shape.grid.x = extent(plan.launch.grid);

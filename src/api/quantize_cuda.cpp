@@ -92,9 +92,9 @@ void launch_cast(const Context& context, const CudaCast& cast, int device_index,
                             cast.params.rows, cast.params.cols, shape.grid, kMaxGrid));
   const cuda::Device& device = cuda_runtime(context).driver.device(device_index);
   device.require_hopper();
-  const cuda::Function function =
-      load_kernel(context, device, plan::quantize_kernel_name(cast.config),
-                  plan::quantize_source(cast.config), shape.smem_bytes);
+  const cuda::Function function = load_kernel(
+      context, device, plan::quantize_kernel_name(cast.config),
+      [&] { return plan::quantize_source(cast.config); }, shape.smem_bytes);
   cuda::LaunchShape launch;
   launch.grid.x = static_cast<unsigned>(shape.grid);
   launch.block.x = static_cast<unsigned>(shape.block);
