@@ -17,3 +17,7 @@ target_include_directories(fathom_emulated_kernels BEFORE INTERFACE emulator dev
 target_link_libraries(fathom_emulated_kernels INTERFACE fathom_emulator)
 # Kernels are written for nvcc: its loop hints mean nothing here.
 target_compile_options(fathom_emulated_kernels INTERFACE -Wno-unknown-pragmas $<$<CONFIG:Release>:-O2>)
+if(FATHOM_COVERAGE)
+  target_compile_options(fathom_emulated_kernels INTERFACE --coverage -fprofile-update=atomic -O0)
+  target_link_options(fathom_emulated_kernels INTERFACE --coverage)
+endif()

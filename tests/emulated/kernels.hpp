@@ -2,7 +2,7 @@
 // support.
 #pragma once
 
-#include "emulated/dense_case.hpp"
+#include "emulated/gemm_case.hpp"
 
 namespace fathom::testing {
 

@@ -11,7 +11,7 @@ namespace {
 using namespace fathom::ptx;
 
 TEST(Launch, TheSeedAloneDecidesTheSchedule) {
-  DenseCase test(kStreamSplit, {.m = 20, .n = 300, .k = 700}, 12);
+  GemmCase test(kStreamSplit, {.m = 20, .n = 300, .k = 700}, {.max_ctas = 12});
   emulator::Report first;
   for (const int num_threads : {1, 2, 4}) {
     emulator::Options options;

@@ -1,4 +1,4 @@
-// The dense kernels in the emulator against the reference.
+// Every kernel family in the emulator against the reference, under many schedules.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -11,6 +11,7 @@ namespace {
 using reference::DataKind;
 using reference::ProblemSpec;
 using reference::ScaleOrder;
+using Form = Groups::Form;
 
 struct Family {
   const char* name;
@@ -39,18 +40,52 @@ std::vector<Family> families() {
       {"StreamTurns", &kStreamTurns, {.m = 9, .n = 84, .k = 700}},
       {"StreamSplit", &kStreamSplit, {.m = 100, .n = 117, .k = 900}},
       {"StreamSplitTurns", &kStreamSplitTurns, {.m = 33, .n = 136, .k = 700, .out = DType::kFp32}},
+      {"GroupedTwoWaves",
+       &kGroupedTwoWaves,
+       {.form = Form::kOffsets, .m = 300, .n = 264, .k = 200, .num_groups = 3}},
+      {"GroupedPairM",
+       &kGroupedPairM,
+       {.form = Form::kRowGroup,
+        .m = 300,
+        .n = 100,
+        .k = 200,
+        .num_groups = 3,
+        .alignment = 64,
+        .zero_padding = true,
+        .spare_rows = 70}},
+      {"GroupedScaleB1",
+       &kGroupedScaleB1,
+       {.form = Form::kGroupEnd,
+        .m = 150,
+        .n = 72,
+        .k = 200,
+        .num_groups = 5,
+        .alignment = 16,
+        .scale_b_block = plan::ScaleBBlock::k1x128}},
+      {"GroupedSwapped",
+       &kGroupedSwapped,
+       {.form = Form::kMasked, .m = 40, .n = 200, .k = 200, .num_groups = 3}},
+      {"GroupedSwappedPair",
+       &kGroupedSwappedPair,
+       {.form = Form::kOffsets,
+        .m = 60,
+        .n = 300,
+        .k = 200,
+        .num_groups = 7,
+        .index_is_int64 = true}},
   };
 }
 
-class EmulatedDense : public ::testing::TestWithParam<Family> {};
+class EmulatedFamily : public ::testing::TestWithParam<Family> {};
 
-TEST_P(EmulatedDense, IsRightUnderManySchedules) {
+TEST_P(EmulatedFamily, IsRightUnderManySchedules) {
   std::set<std::uint64_t> traces;
   for (const auto order : {ScaleOrder::kRowsContiguous, ScaleOrder::kKContiguous}) {
     ProblemSpec spec = GetParam().small;
     spec.data = DataKind::kExact;
     spec.scale_a_order = spec.scale_b_order = order;
-    DenseCase test(*GetParam().kernel, spec, 4);
+    const bool programmatic = order == ScaleOrder::kKContiguous;
+    GemmCase test(*GetParam().kernel, spec, {.max_ctas = 4, .programmatic = programmatic});
     for (std::uint64_t seed = 1; seed <= 10; ++seed) {
       const EmulatedResult result = test.run(seed);
       ASSERT_TRUE(result.passed()) << result.text();
@@ -60,7 +95,7 @@ TEST_P(EmulatedDense, IsRightUnderManySchedules) {
   EXPECT_EQ(traces.size(), 20u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, EmulatedDense, ::testing::ValuesIn(families()),
+INSTANTIATE_TEST_SUITE_P(Families, EmulatedFamily, ::testing::ValuesIn(families()),
                          [](const auto& tested) { return std::string(tested.param.name); });
 
 }  // namespace

@@ -1,5 +1,5 @@
-// One dense product in the emulator: operands from a seed, tensor maps in the emulator's encoding,
-// the run, the judgement against the reference. Test support.
+// One product, dense or grouped, in the emulator: operands from a seed, tensor maps in the
+// emulator's encoding, the run, the judgement against the reference. Test support.
 #pragma once
 
 #include <string>
@@ -24,10 +24,16 @@ struct EmulatedResult {
   std::string text() const { return wrong + report.text(); }
 };
 
-/// `max_ctas`: few of them make each walk over several tiles.
-class DenseCase {
+struct EmulatedLaunch {
+  int max_ctas = 132;  ///< few of them make each walk over several tiles
+  /// The attribute of programmatic launches, and weights that no earlier kernel writes.
+  bool programmatic = false;
+};
+
+class GemmCase {
  public:
-  DenseCase(const EmulatedKernel& kernel, const reference::ProblemSpec& spec, int max_ctas = 132);
+  GemmCase(const EmulatedKernel& kernel, const reference::ProblemSpec& spec,
+           EmulatedLaunch launch = {});
   EmulatedResult run(const emulator::Options& options);
   EmulatedResult run(std::uint64_t seed);
 
@@ -36,7 +42,7 @@ class DenseCase {
 
   EmulatedKernel kernel_;
   reference::ProblemData data_;
-  int max_ctas_;
+  EmulatedLaunch launch_;
   std::vector<double> exact_, magnitude_;
   std::vector<std::byte> right_bits_;  // kExact: D's memory as it must be
 };

@@ -1,4 +1,4 @@
-#include "emulated/dense_case.hpp"
+#include "emulated/gemm_case.hpp"
 
 #include <cstring>
 
@@ -42,6 +42,38 @@ void encode(const kernel::TensorMapSpec& spec, const void* base, TensorMap& map)
   std::memcpy(&map, &encoded, sizeof map);
 }
 
+kernel::GroupForm form_of(Groups::Form form) {
+  switch (form) {
+    case Groups::Form::kNone:
+      return kernel::GroupForm::kNone;
+    case Groups::Form::kOffsets:
+      return kernel::GroupForm::kOffsets;
+    case Groups::Form::kRowGroup:
+      return kernel::GroupForm::kRowGroup;
+    case Groups::Form::kGroupEnd:
+      return kernel::GroupForm::kGroupEnd;
+    case Groups::Form::kMasked:
+      return kernel::GroupForm::kMasked;
+  }
+  return kernel::GroupForm::kNone;
+}
+
+kernel::Sizes grouped_sizes_of(const plan::GemmProblem& p) {
+  kernel::Sizes sizes = plan::sizes_of(p);
+  if (!p.grouped()) return sizes;
+  sizes.groups = {.form = form_of(p.form),
+                  .num_groups = p.num_groups,
+                  .alignment = p.alignment,
+                  .index_is_int64 = p.index_is_int64,
+                  .zero_padding = p.zero_padding,
+                  .a_stride = p.a.group_stride,
+                  .b_stride = p.b.group_stride,
+                  .d_stride = p.d.group_stride,
+                  .scale_a_stride = p.scale_a.group_stride,
+                  .scale_b_stride = p.scale_b.group_stride};
+  return sizes;
+}
+
 std::vector<std::byte> bytes_of(const reference::Buffer& buffer) {
   return {buffer.data(), buffer.data() + buffer.bytes()};
 }
@@ -59,9 +91,9 @@ void allow(emulator::Memory& memory, const char* name, const TensorView& view, s
 
 }  // namespace
 
-DenseCase::DenseCase(const EmulatedKernel& the_kernel, const reference::ProblemSpec& spec,
-                     int max_ctas)
-    : kernel_(the_kernel), data_(spec), max_ctas_(max_ctas) {
+GemmCase::GemmCase(const EmulatedKernel& the_kernel, const reference::ProblemSpec& spec,
+                   EmulatedLaunch launch)
+    : kernel_(the_kernel), data_(spec), launch_(launch) {
   const auto size = static_cast<std::size_t>(data_.d_rows() * data_.problem().n);
   exact_.resize(size);
   magnitude_.resize(size);
@@ -73,20 +105,21 @@ DenseCase::DenseCase(const EmulatedKernel& the_kernel, const reference::ProblemS
   right_bits_ = bytes_of(data_.d_memory());
 }
 
-EmulatedResult DenseCase::run(std::uint64_t seed) {
+EmulatedResult GemmCase::run(std::uint64_t seed) {
   return run(emulator::options_of(kernel_.config, seed));
 }
 
-EmulatedResult DenseCase::run(const emulator::Options& options) {
+EmulatedResult GemmCase::run(const emulator::Options& options) {
   data_.reset_d();
   const kernel::Config& config = kernel_.config;
   const GemmOperands& operands = data_.operands();
-  const kernel::Sizes sizes = plan::sizes_of(data_.problem());
+  const kernel::Sizes sizes = grouped_sizes_of(data_.problem());
   kernel::Params params = kernel::make_params(config, sizes,
                                               {static_cast<const float*>(operands.scale_a.data),
                                                static_cast<const float*>(operands.scale_b.data),
                                                operands.d.data, operands.groups.index.data},
                                               data_.problem().accumulate);
+  params.weights_constant = launch_.programmatic ? 1 : 0;
   const kernel::TensorMapSpecs maps = kernel::describe_tensor_maps(config, sizes);
   encode(maps.a, operands.a.data, params.a);
   encode(maps.b, operands.b.data, params.b);
@@ -106,14 +139,18 @@ EmulatedResult DenseCase::run(const emulator::Options& options) {
     allow(memory, "groups.index", index, static_cast<std::size_t>(size_of(index.dtype)),
           emulator::Access::kRead);
   }
+  if (data_.problem().grouped())
+    allow(memory, "groups", operands.groups.index, data_.problem().index_is_int64 ? 8 : 4,
+          emulator::Access::kRead);
   EmulatedResult result;
-  result.report = emulator::run(kernel_.entry, emulator::launch_of(config, params, max_ctas_),
-                                &params, sizeof params, memory, options);
+  emulator::LaunchShape shape = emulator::launch_of(config, params, launch_.max_ctas);
+  shape.programmatic = launch_.programmatic;
+  result.report = emulator::run(kernel_.entry, shape, &params, sizeof params, memory, options);
   result.wrong = judge();
   return result;
 }
 
-std::string DenseCase::judge() {
+std::string GemmCase::judge() {
   const std::string tag = kernel::tag_of(kernel_.config).text;
   if (std::string damage = data_.d_damage(); !damage.empty()) return tag + ": " + damage + "\n";
   const auto tolerance = reference::tolerance_of(data_.problem().out, Backend::kCuda);
