@@ -102,17 +102,18 @@ def _profile(fn, num_tests, flush_bytes, barrier, trace_path):
     """The profile of num_tests calls, each with a cold cache, after a round that is not recorded."""
     schedule = torch.profiler.schedule(wait=0, warmup=1, active=1, repeat=1)
     activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
-    with warnings.catch_warnings(), torch.profiler.profile(activities=activities, schedule=schedule) as profile:
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*clears events at the end of each cycle")  # there is only one
-        for _ in range(2):
-            for _ in range(num_tests):
-                if flush_bytes:
-                    _flush(flush_bytes)
-                if barrier is not None:
-                    barrier()
-                fn()
-            torch.cuda.synchronize()
-            profile.step()
+        with torch.profiler.profile(activities=activities, schedule=schedule) as profile:
+            for _ in range(2):
+                for _ in range(num_tests):
+                    if flush_bytes:
+                        _flush(flush_bytes)
+                    if barrier is not None:
+                        barrier()
+                    fn()
+                torch.cuda.synchronize()
+                profile.step()
     if trace_path is not None:
         profile.export_chrome_trace(trace_path)
     return profile
