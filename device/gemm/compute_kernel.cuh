@@ -79,6 +79,12 @@ struct ComputeKernel {
       auto walk = walk_tiles<kConfig, true>(params, queue, pair_rank);
       if (walk.valid()) mainloop.start();
       for (; walk.valid(); walk.advance()) {
+        if constexpr (kConfig.grouped) {
+          if (!stores_any(params, walk.tile(), warpgroup)) {
+            mainloop.skip_tile(params.k_blocks);
+            continue;
+          }
+        }
         mainloop.multiply_tile(params.k_blocks, walk.tile().col);
         const Tile tile = walk.tile();
 #pragma unroll
@@ -94,6 +100,16 @@ struct ComputeKernel {
   }
 
  private:
+  /// Whether any element of this warpgroup's share of a grouped tile is stored. The same in the
+  /// whole warpgroup.
+  FATHOM_DEVICE static bool stores_any(const Params& params, const Tile& tile, int warpgroup) {
+    const int first = warpgroup * kConfig.waves() * kWgmmaM;
+    const bool any = kConfig.swap_operands
+                         ? tile.col + first < params.n
+                         : tile.col < params.n && tile_base(tile.row) + first < tile.row_end;
+    return ptx::ballot(any) != 0;
+  }
+
   FATHOM_DEVICE static void sync_all() {
     if constexpr (kConfig.cluster_size() > 1) {
       ptx::cluster_arrive();

@@ -68,6 +68,7 @@ struct Epilogue {
     }
     d.rows = tile.row_end - d.row;
     if constexpr (kConfig.grouped) d.row += tile.group * params.d_group_rows;
+    if (kConfig.grouped && d.rows <= 0) return;  // the second wave of the last rows
     const bool whole = kConfig.grouped ? d.rows >= kConfig.d_rows() && d.skip == 0 : d.rows > 0;
 #pragma unroll
     for (int first = 0; first < kConfig.d_chunks(); first += kBuffers) {
@@ -143,24 +144,35 @@ struct Epilogue {
                              ptx::pack_bf16(v[2], v[3]));
   }
 
-  /// The staged rows that exist, whole 16-byte pieces of them. All threads of the warpgroup.
+  /// The staged rows that exist, whole 16-byte pieces of them. All threads of the warpgroup, each
+  /// with its piece of every kRowsAtOnce-th row: all reads first, then the stores.
   FATHOM_DEVICE void store_rows(const Slice& d, int first_col) const {
     constexpr int kPieces = kRowBytes / 16;
-    auto* out = static_cast<unsigned char*>(params.d_data);
+    constexpr int kRowsAtOnce = kWarpgroupThreads / kPieces;
+    constexpr int kSteps = ceil_div(kConfig.d_rows(), kRowsAtOnce);
     const int thread = ptx::thread_index() % kWarpgroupThreads;
-#pragma unroll 1
-    for (int i = d.skip * kPieces + thread; i < min_of(d.rows, kConfig.d_rows()) * kPieces;
-         i += kWarpgroupThreads) {
-      const int row = i / kPieces;
-      const int piece = i % kPieces;
+    const int first_row = thread / kPieces;
+    const int piece = thread % kPieces;
+    const SmemAddr from = staging + tile::swizzled(first_row * kRowBytes + piece * 16, kRowBytes);
+    const int rows = min_of(d.rows, kConfig.d_rows());
 #pragma unroll
-      for (int buffer = 0; buffer < kBuffers; ++buffer) {
-        const int col = first_col + buffer * kChunkCols + piece * (16 / kConfig.d_bytes());
-        if (col >= params.d_tma_cols) continue;
-        const SmemAddr from = staging + buffer * kPlan.staging_chunk_bytes +
-                              tile::swizzled(row * kRowBytes + piece * 16, kRowBytes);
-        ptx::store_global_v4(out + ((d.row + row) * params.d_pitch + col) * kConfig.d_bytes(),
-                             ptx::load_shared_v4_u32(from));
+    for (int buffer = 0; buffer < kBuffers; ++buffer) {
+      const int col = first_col + buffer * kChunkCols + piece * (16 / kConfig.d_bytes());
+      if (first_row >= rows || col >= params.d_tma_cols) continue;
+      ptx::Word4 v[kSteps];
+#pragma unroll
+      for (int i = 0; i < kSteps; ++i) {
+        // Rows past the staged ones are not read; swizzles repeat every eight rows.
+        const int step = i * kRowsAtOnce * kRowBytes;
+        if (kConfig.d_rows() % kRowsAtOnce == 0 || first_row + i * kRowsAtOnce < kConfig.d_rows())
+          v[i] = ptx::load_shared_v4_u32(from + (buffer * kPlan.staging_chunk_bytes + step));
+      }
+      auto* to = static_cast<unsigned char*>(params.d_data) +
+                 ((d.row + first_row) * params.d_pitch + col) * kConfig.d_bytes();
+#pragma unroll
+      for (int i = 0; i < kSteps; ++i, to += kRowsAtOnce * params.d_pitch * kConfig.d_bytes()) {
+        const int row = first_row + i * kRowsAtOnce;
+        if (row >= d.skip && row < rows) ptx::store_global_v4(to, v[i]);
       }
     }
   }

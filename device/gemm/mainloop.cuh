@@ -79,6 +79,19 @@ struct Mainloop {
                              [&](int stage, uint32_t phase) { k_block(stage, phase, into_block); });
   }
 
+  /// Grouped: instead of multiply_tile, where no row (swapped: column) of this warpgroup's share is
+  /// stored. The tensor cores are left to the other warpgroups.
+  FATHOM_DEVICE void skip_tile(int k_blocks) {
+#pragma unroll 1
+    for (; k_blocks > 0; --k_blocks) {
+      if constexpr (!kConfig.early_wait()) ring.await(at.stage, at.phase);
+      ptx::warp_sync();  // no lane still waits for what the release may overtake
+      release(at.stage);
+      at.advance(kStages);
+      if constexpr (kConfig.early_wait()) fetch(at.stage, at.phase);
+    }
+  }
+
  private:
   int first_left;               // this warpgroup's first row of the left operand
   SmemAddr left_scale[kWaves];  // kSwap: stage 0, the scale of B of each wave
