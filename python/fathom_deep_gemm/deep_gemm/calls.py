@@ -87,16 +87,15 @@ def _describe(function, name, tensor):
         rank=tensor.dim(), shape=tuple(tensor.shape), stride=tensor.stride())
 
 
-def _arguments(function, form, flags, alignment, expected_m, max_sms, tensors):
+def _arguments(function, layout, tensors):
     """GemmArgs of these tensors: described once for each layout, then only the addresses are put in."""
-    layout = (form, flags, alignment, expected_m, max_sms,
-              *[(t.shape, t.stride(), t.dtype, t.device) if isinstance(t, torch.Tensor) else None for t in tensors])
     template = _templates.get(layout)
     if template is not None:
         args = _library.GemmArgs.from_buffer_copy(template)
         for operand, tensor in zip(_OPERANDS, tensors):
             getattr(args, operand).data = tensor.data_ptr()
         return args
+    form, flags, alignment, expected_m, max_sms = layout[:5]
     names = ("a", "scale_a", "b", "scale_b", "d", "grouped_layout" if form != MASKED else "masked_m")
     described = {operand: _describe(function, name, tensor)
                  for operand, name, tensor in zip(_OPERANDS, names, tensors)}
@@ -108,10 +107,10 @@ def _arguments(function, form, flags, alignment, expected_m, max_sms, tensors):
     return args
 
 
-def _bind(function, form, flags, alignment, expected_m, max_sms, tensors):
+def _bind(function, layout, tensors):
     """A plan for these tensors; None when there is nothing to compute."""
-    args = _arguments(function, form, flags, alignment, expected_m, max_sms, tensors)
-    if form == DENSE and tensors[4].numel() == 0:  # upstream allows n = 0
+    args = _arguments(function, layout, tensors)
+    if layout[0] == DENSE and tensors[4].numel() == 0:  # upstream allows n = 0
         return None
     cuda = tensors[0].device.type == "cuda"
     plan = _Plan(function, args, tensors[0].device.index if cuda else None)
@@ -141,20 +140,23 @@ def launch(function, form, flags, alignment, expected_m, a, scale_a, b, scale_b,
         flags |= _library.GEMM_PROGRAMMATIC_LAUNCH
     try:
         # All that a plan is bound to, written out: a loop over the tensors would take twice as long.
-        key = (form, flags, alignment, expected_m, settings._num_sms,
-               a.data_ptr(), a.shape, a.stride(), a.dtype, a.get_device(),
-               scale_a.data_ptr(), scale_a.shape, scale_a.stride(), scale_a.dtype, scale_a.get_device(),
-               b.data_ptr(), b.shape, b.stride(), b.dtype, b.get_device(),
-               scale_b.data_ptr(), scale_b.shape, scale_b.stride(), scale_b.dtype, scale_b.get_device(),
-               d.data_ptr(), d.shape, d.stride(), d.dtype, d.get_device())
+        layout = (form, flags, alignment, expected_m, settings._num_sms,
+                  a.shape, a.stride(), a.dtype, a.get_device(),
+                  scale_a.shape, scale_a.stride(), scale_a.dtype, scale_a.get_device(),
+                  b.shape, b.stride(), b.dtype, b.get_device(),
+                  scale_b.shape, scale_b.stride(), scale_b.dtype, scale_b.get_device(),
+                  d.shape, d.stride(), d.dtype, d.get_device())
         if form:
-            key = (key, index.data_ptr(), index.shape, index.stride(), index.dtype, index.get_device())
+            layout += (index.shape, index.stride(), index.dtype, index.get_device())
+            key = (layout, a.data_ptr(), scale_a.data_ptr(), b.data_ptr(), scale_b.data_ptr(), d.data_ptr(), index.data_ptr())
+        else:
+            key = (layout, a.data_ptr(), scale_a.data_ptr(), b.data_ptr(), scale_b.data_ptr(), d.data_ptr())
         plan = _plans.get(key)
-    except AttributeError:  # something that is no tensor
-        plan = None
+    except AttributeError:  # something that is no tensor: described, it is refused by name
+        plan, layout = None, (form, flags, alignment, expected_m, settings._num_sms)
     if plan is None:
         tensors = (a, scale_a, b, scale_b, d, index) if form else (a, scale_a, b, scale_b, d)
-        plan = _bind(function, form, flags, alignment, expected_m, settings._num_sms, tensors)
+        plan = _bind(function, layout, tensors)
         if plan is None:
             return
         if len(_plans) >= _MOST_PLANS:
