@@ -1,11 +1,10 @@
 """gemm and grouped_gemm, in one call or as bound plans. Front of the package; computes nothing."""
 
-import array
 import ctypes
 import json
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
-from . import _library
+from . import _library, _template
 from ._context import Context, default_context
 from ._errors import InvalidArgumentError
 from ._library import BACKEND_NAMES, GemmArgs, call_for_text, check, encode, error_of, library
@@ -80,21 +79,8 @@ def _make_d(function: str, a: Any, described_a: Described, described_b: Describe
     return empty_like_of(a, described_a, described_a.shape[:-1] + described_b.shape[-2:-1], dtype, function, "d")
 
 
-class _Template:
-    """The arguments of a call on torch's tensors without their addresses: equal for all calls of one layout."""
-
-    __slots__ = ("config", "current_stream", "words")
-
-    def __init__(self, call: _Call) -> None:
-        self.words = array.array("Q", bytes(call.args))
-        self.config = call.args.config  # that the words point to
-        self.current_stream: Callable[[], int] = call.current_stream
-
-
-_A, _SCALE_A, _B, _SCALE_B, _D, _INDEX = (
-    getattr(GemmArgs, name).offset // 8 for name in ("a", "scale_a", "b", "scale_b", "d", "group_index"))
-_MAX_TEMPLATES = 4096  # of 600 bytes each; a server meets a few layers times its batch sizes
-_templates: Dict[Any, _Template] = {}
+_A, _SCALE_A, _B, _SCALE_B, _D, _INDEX = _template.places(
+    GemmArgs, ("a", "scale_a", "b", "scale_b", "d", "group_index"))
 
 
 def _layout_of(a: Any, scale_a: Any, b: Any, scale_b: Any, d: Any, index: Any, more: Any) -> Any:
@@ -117,7 +103,7 @@ def _run(c_function: Any, function: str, operands: Tuple[Any, Any, Any, Any], d:
     form, _, index = _group_form(groups, function) if groups else (0, "", None)
     handle = (context or default_context())._handle
     layout = None if d is None else _layout_of(*operands, d, index, (form, *options.values()))
-    template = _templates.get(layout)
+    template = _template.find(layout)
     if template is not None:
         words = template.words[:]
         words[_A], words[_SCALE_A], words[_B], words[_SCALE_B] = [operand.data_ptr() for operand in operands]
@@ -128,10 +114,7 @@ def _run(c_function: Any, function: str, operands: Tuple[Any, Any, Any, Any], d:
         return d
     call = _Call(function, *operands, d, dtype, groups, options)
     check(c_function(handle, ctypes.addressof(call.args), call.current_stream() if stream is None else stream))
-    if layout is not None and all(is_torch(operand) for operand in operands) and is_torch(d):
-        if len(_templates) >= _MAX_TEMPLATES:
-            _templates.clear()
-        _templates[layout] = _Template(call)
+    _template.keep(layout, (*operands, d), _template.Template(call.args, call.args.config, call.current_stream))
     return call.d
 
 

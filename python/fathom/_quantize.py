@@ -3,11 +3,11 @@
 import ctypes
 from typing import Any, Optional, Tuple
 
-from . import _library
+from . import _library, _template
 from ._context import Context, default_context
 from ._errors import InvalidArgumentError
 from ._library import BACKENDS, BLOCKS, QuantizeArgs, check, library
-from ._tensor import current_stream, describe, empty_like_of, require_writable, struct_of
+from ._tensor import current_stream, describe, empty_like_of, require_writable, stream_source, struct_of
 
 Pair = Tuple[Any, Any]
 
@@ -18,16 +18,32 @@ def backend_code(backend: str, function: str) -> int:
     return BACKENDS[backend]
 
 
-def _run(function: Any, name: str, tensors: Any, block: str, backend: str, flags: int, written: Tuple[str, ...],
-         stream: Optional[int], context: Optional[Context]) -> None:
+_X, _Q, _SCALE = _template.places(QuantizeArgs, ("x", "q", "scale"))
+
+
+def _run(function: Any, name: str, x: Any, q: Any, scale: Any, block: str, backend: str, flags: int,
+         written: Tuple[str, ...], stream: Optional[int], context: Optional[Context]) -> None:
+    handle = (context or default_context())._handle
+    try:
+        layout = (x.shape, x.stride(), x.dtype, x.get_device(), q.shape, q.stride(), q.dtype, q.get_device(), scale.shape,
+                  scale.stride(), scale.dtype, scale.get_device(), name, block, backend, flags)
+    except (AttributeError, TypeError):  # not torch's
+        layout = None
+    template = _template.find(layout)
+    if template is not None:
+        words = template.words[:]
+        words[_X], words[_Q], words[_SCALE] = x.data_ptr(), q.data_ptr(), scale.data_ptr()
+        check(function(handle, words.buffer_info()[0], template.current_stream() if stream is None else stream))
+        return
+    tensors = {"x": x, "q": q, "scale": scale}
     described = {key: describe(tensor, name, key) for key, tensor in tensors.items()}
     for key in written:
         require_writable(described[key], name, key)
-    if stream is None:
-        stream = current_stream(tensors["x"], described["x"])
+    source = stream_source(x, described["x"])
     args = QuantizeArgs(struct_size=ctypes.sizeof(QuantizeArgs), block=BLOCKS[block], backend=backend_code(backend, name),
                         flags=flags, **{key: struct_of(value) for key, value in described.items()})
-    check(function((context or default_context())._handle, ctypes.byref(args), stream))
+    check(function(handle, ctypes.byref(args), source() if stream is None else stream))
+    _template.keep(layout, (x, q, scale), _template.Template(args, None, source))
 
 
 def _quantize(name: str, x: Any, block: str, power_of_two_scales: bool, q: Any, scale: Any, backend: str,
@@ -45,8 +61,7 @@ def _quantize(name: str, x: Any, block: str, power_of_two_scales: bool, q: Any, 
         order = "rows" if block == "128x128" else "columns"
         scale = empty_like_of(x, described, (scale_rows, -(-cols // 128)), "fp32", name, "scale", order)
     flags = _library.QUANTIZE_POWER_OF_TWO_SCALES if power_of_two_scales else 0
-    _run(library.fathom_quantize, name, {"x": x, "q": q, "scale": scale}, block, backend, flags, ("q", "scale"), stream,
-         context)
+    _run(library.fathom_quantize, name, x, q, scale, block, backend, flags, ("q", "scale"), stream, context)
     return q, scale
 
 
@@ -97,8 +112,7 @@ def dequantize(q: Any, scale: Any, x: Any = None, *, block: str = "1x128", dtype
         if len(shape) != 2:
             raise InvalidArgumentError(f"dequantize: q has {len(shape)} dimensions {list(shape)}; it needs 2: [rows, cols]")
         x = empty_like_of(q, described, shape, dtype, "dequantize", "x")
-    _run(library.fathom_dequantize, "dequantize", {"x": x, "q": q, "scale": scale}, block, backend, 0, ("x",), stream,
-         context)
+    _run(library.fathom_dequantize, "dequantize", x, q, scale, block, backend, 0, ("x",), stream, context)
     return x
 
 

@@ -266,8 +266,10 @@ def empty_like_of(array: Any, described: Described, shape: Tuple[int, ...], dtyp
         if not _torch_types:
             _fill_torch_types(torch)
         torch_type = next(theirs for theirs, ours in _torch_types.items() if ours == dtype)
-        made = torch.empty(lead + (outer, padded), dtype=torch_type, device=owner.device)[..., :inner]
-        return made if order == "rows" else made.transpose(-1, -2)
+        stride = _contiguous(lead + (outer, padded))
+        if order != "rows":
+            stride = stride[:-2] + (1, padded)
+        return torch.empty_strided(shape, stride, dtype=torch_type, device=owner.device)
     if described.device_type == CUDA:
         raise InvalidArgumentError(f"{function}: {name} is missing; for GPU tensors of {type(owner).__module__} it must be "
                                    "given, since only torch's are made here")

@@ -72,6 +72,24 @@ def test_accumulate(device):
     assert_close(d, problem.exact_a, problem.exact_b[0], plus=start.double())
 
 
+def test_calls_of_one_layout_read_their_own_operands(device):
+    """All but the addresses of a call is kept for the next of its layout."""
+    other_context = fathom.Context(num_threads=1)
+    for seed in range(4):
+        problem = Problem(device, seed=seed)
+        d = torch.empty(65, 208, dtype=torch.bfloat16, device=device)[:, :200]
+        fathom.gemm(*problem.operands(), d, context=other_context if seed == 2 else None)
+        assert_close(d, problem.exact_a, problem.exact_b[0])
+    with pytest.raises(ValueError, match="multiple of 16 bytes"):
+        fathom.gemm(*problem.operands(), torch.empty(65 * 208 + 1, dtype=torch.bfloat16, device=device)[1:].as_strided(
+            (65, 200), (208, 1)))
+    with pytest.raises(ValueError, match="must not overlap"):
+        shared = torch.zeros(65 * 416 + 600, dtype=torch.uint8, device=device)
+        d = shared[:65 * 416].view(torch.bfloat16).as_strided((65, 200), (208, 1))
+        a = shared[:65 * 304].view(torch.float8_e4m3fn).as_strided((65, 300), (304, 1))
+        fathom.gemm(a, *problem.operands()[1:], d)
+
+
 def test_scales_in_either_order(device):
     problem = Problem(device)
     other = problem.scale_a.contiguous()
