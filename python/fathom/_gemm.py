@@ -30,7 +30,7 @@ class _Call:
         described = [describe(tensor, function, name)
                      for tensor, name in ((a, "a"), (scale_a, "scale_a"), (b, "b"), (scale_b, "scale_b"))]
         if d is None:
-            d = _make_d(function, a, described[0], described[2], form, dtype, options)
+            d = _new_d(function, a, b, form, dtype, options)
         described.append(describe(d, function, "d"))
         require_writable(described[4], function, "d")
         tensors = [struct_of(operand) for operand in described]
@@ -65,10 +65,18 @@ def _group_form(groups: Dict[str, Any], function: str) -> Tuple[int, str, Any]:
     return _GROUP_FORMS[name], name, index
 
 
-def _make_d(function: str, a: Any, described_a: Described, described_b: Described, form: int, dtype: Optional[str],
-            options: Dict[str, Any]) -> Any:
+def _new_d(function: str, a: Any, b: Any, form: int, dtype: Optional[str], options: Dict[str, Any]) -> Any:
     if options.get("accumulate"):
         raise InvalidArgumentError(f"{function}: accumulate is set and d is missing; it needs the fp32 tensor to add to")
+    try:
+        layout = (a.shape, b.shape, a.get_device(), form, dtype)
+    except AttributeError:  # not torch's
+        layout = None
+    return _template.output(layout, lambda: _make_d(function, a, describe(a, function, "a"), describe(b, function, "b"),
+                                                    form, dtype))
+
+
+def _make_d(function: str, a: Any, described_a: Described, described_b: Described, form: int, dtype: Optional[str]) -> Any:
     if len(described_a.shape) < 2 or len(described_b.shape) < 2:
         raise InvalidArgumentError(f"{function}: a has shape {list(described_a.shape)} and b {list(described_b.shape)}; they "
                                    "need at least two dimensions")
@@ -102,7 +110,9 @@ def _run(c_function: Any, function: str, operands: Tuple[Any, Any, Any, Any], d:
     """gemm and grouped_gemm: from a template where there is one, else from the operands' full description."""
     form, _, index = _group_form(groups, function) if groups else (0, "", None)
     handle = (context or default_context())._handle
-    layout = None if d is None else _layout_of(*operands, d, index, (form, *options.values()))
+    if d is None:
+        d = _new_d(function, operands[0], operands[2], form, dtype, options)
+    layout = _layout_of(*operands, d, index, (form, *options.values()))
     template = _template.find(layout)
     if template is not None:
         words = template.words[:]

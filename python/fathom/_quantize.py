@@ -7,7 +7,7 @@ from . import _library, _template
 from ._context import Context, default_context
 from ._errors import InvalidArgumentError
 from ._library import BACKENDS, BLOCKS, QuantizeArgs, check, library
-from ._tensor import current_stream, describe, empty_like_of, require_writable, stream_source, struct_of
+from ._tensor import Described, current_stream, describe, empty_like_of, require_writable, stream_source, struct_of
 
 Pair = Tuple[Any, Any]
 
@@ -46,20 +46,39 @@ def _run(function: Any, name: str, x: Any, q: Any, scale: Any, block: str, backe
     _template.keep(layout, (x, q, scale), _template.Template(args, None, source))
 
 
-def _quantize(name: str, x: Any, block: str, power_of_two_scales: bool, q: Any, scale: Any, backend: str,
-              stream: Optional[int], context: Optional[Context]) -> Pair:
+def _extents_of_q(name: str, x: Any, block: str) -> Tuple[Described, int, int]:
     described = describe(x, name, "x")
     if len(described.shape) != 2:
         raise InvalidArgumentError(f"{name}: x has {len(described.shape)} dimensions {list(described.shape)}; it needs 2: "
                                    "[rows, cols]")
     rows, cols = described.shape if block != "1x128_transposed" else described.shape[::-1]
-    if q is None:
-        q = empty_like_of(x, described, (rows, cols), "e4m3", name, "q")
-    if scale is None:
-        scale_rows = -(-rows // 128) if block == "128x128" else rows
-        # Rows contiguous is what gemm reads fastest for scale_a; the few scales of weights are read in their own order.
-        order = "rows" if block == "128x128" else "columns"
-        scale = empty_like_of(x, described, (scale_rows, -(-cols // 128)), "fp32", name, "scale", order)
+    return described, rows, cols
+
+
+def _new_q(name: str, x: Any, block: str) -> Any:
+    described, rows, cols = _extents_of_q(name, x, block)
+    return empty_like_of(x, described, (rows, cols), "e4m3", name, "q")
+
+
+def _new_scale(name: str, x: Any, block: str) -> Any:
+    described, rows, cols = _extents_of_q(name, x, block)
+    scale_rows = -(-rows // 128) if block == "128x128" else rows
+    # Rows contiguous is what gemm reads fastest for scale_a; the few scales of weights are read in their own order.
+    order = "rows" if block == "128x128" else "columns"
+    return empty_like_of(x, described, (scale_rows, -(-cols // 128)), "fp32", name, "scale", order)
+
+
+def _quantize(name: str, x: Any, block: str, power_of_two_scales: bool, q: Any, scale: Any, backend: str,
+              stream: Optional[int], context: Optional[Context]) -> Pair:
+    if q is None or scale is None:
+        try:
+            layout = (x.shape, x.get_device(), block)
+        except AttributeError:  # not torch's
+            layout = None
+        if q is None:
+            q = _template.output(layout and (*layout, "q"), lambda: _new_q(name, x, block))
+        if scale is None:
+            scale = _template.output(layout and (*layout, "scale"), lambda: _new_scale(name, x, block))
     flags = _library.QUANTIZE_POWER_OF_TWO_SCALES if power_of_two_scales else 0
     _run(library.fathom_quantize, name, x, q, scale, block, backend, flags, ("q", "scale"), stream, context)
     return q, scale

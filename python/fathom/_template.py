@@ -5,6 +5,8 @@ from an earlier one's in their addresses alone copies that call's words and sets
 """
 
 import array
+import functools
+import sys
 from typing import Any, Callable, Dict, Sequence
 
 from ._tensor import is_torch
@@ -36,6 +38,23 @@ def keep(layout: Any, tensors: Sequence[Any], template: Template) -> None:
     if len(_templates) >= _MOST:
         _templates.clear()
     _templates[layout] = template
+
+
+_makers: Dict[Any, Callable[[], Any]] = {}
+
+
+def output(layout: Any, make: Callable[[], Any]) -> Any:
+    """A new tensor: by the way that this layout's first took, where that was torch's, else by `make`."""
+    maker = _makers.get(layout)
+    if maker is not None:
+        return maker()
+    made = make()
+    if layout is not None and is_torch(made):
+        if len(_makers) >= _MOST:
+            _makers.clear()
+        _makers[layout] = functools.partial(sys.modules["torch"].empty_strided, tuple(made.shape), made.stride(),
+                                            dtype=made.dtype, device=made.device)
+    return made
 
 
 def places(args: Any, names: Sequence[str]) -> Sequence[int]:
