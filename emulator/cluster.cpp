@@ -80,7 +80,6 @@ void Cluster::run() {
     // Bounded waits now see the clock pass their limit, write down what they waited for and trap.
     constexpr std::int64_t kBeyondAnyLimit = 10'000'000'000;
     clock_offset_ns += kBeyondAnyLimit;
-    waits_time_out = true;
     for (auto& cta : ctas) {
       for (auto& [address, mbarrier] : cta->mbarriers) wake(mbarrier.waiters);
     }

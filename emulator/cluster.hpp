@@ -64,7 +64,6 @@ class Cluster {
   /// Nanoseconds that a hanging cluster's bounded waits are given, once, to see that they wait in
   /// vain.
   std::int64_t clock_offset_ns = 0;
-  bool waits_time_out = false;
 
   std::vector<Finding> findings;
 

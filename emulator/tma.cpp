@@ -17,11 +17,26 @@ namespace {
 // Shared addresses of tensor copies (PTX ISA, cp.async.bulk.tensor).
 constexpr int kSharedAlignment = 128;
 
+/// Tensor maps lie in the kernel's parameters or in global memory, not on a thread's stack (PTX
+/// ISA, cp.async.bulk.tensor).
+bool lies_where_maps_may(const Cluster& cluster, const TensorMap& map) {
+  const auto begin = reinterpret_cast<std::uintptr_t>(&map);
+  const std::uintptr_t end = begin + sizeof map;
+  const auto params = reinterpret_cast<std::uintptr_t>(cluster.launch.params);
+  if (begin >= params && end <= params + cluster.launch.param_bytes) return true;
+  const auto& ranges = cluster.launch.memory->ranges();
+  return std::any_of(ranges.begin(), ranges.end(), [&](const Memory::Range& range) {
+    return begin >= range.begin && end <= range.end;
+  });
+}
+
 /// A decoded map, or nothing and a report.
 std::optional<Box> box_of(Thread& thread, const TensorMap& map, std::initializer_list<int> at,
                           const char* instruction) {
   Box box;
-  const std::string problem = decode(map, at, &box);
+  std::string problem = decode(map, at, &box);
+  if (!lies_where_maps_may(*thread.cluster, map))
+    problem = "the tensor map lies neither in the kernel's parameters nor in global memory";
   if (problem.empty()) return box;
   thread.cluster->report(FindingKind::kTensorMap, &thread,
                          fmt::format("{}: {}", instruction, problem));

@@ -296,6 +296,17 @@ TEST(Tma, RulesAreChecked) {
   expect_found({}, load_at_0, FindingKind::kTensorMap, "multiples of 16",
                CopyParams{map_of(from.data() + 8, MapType::kUint8, 64, 64, 64, 64, 64), {}});
   expect_found({}, load_at_0, FindingKind::kTensorMap, "not a tensor map of rank 2", CopyParams{});
+  expect_found(
+      {},
+      [](const void* p, unsigned char* shared) {
+        const TensorMap copied = copy_params(p).from;
+        const SmemAddr smem = smem_address(shared);
+        const SmemAddr ready = tiny_barrier(smem);
+        init_barrier(ready, 1);
+        if (thread_index() == 0) tma_load_2d(smem, copied, 0, 0, ready, 0);
+      },
+      FindingKind::kTensorMap, "neither in the kernel's parameters nor in global memory",
+      CopyParams{good, {}});
   TinyRun run;
   run.memory.allow("somewhere else", from.data() + 64, 4096 - 64, Access::kRead);
   expect_found(run, load_at_0, FindingKind::kOutOfBounds,
