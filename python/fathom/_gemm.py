@@ -101,7 +101,7 @@ def _layout_of(a: Any, scale_a: Any, b: Any, scale_b: Any, d: Any, index: Any, m
         if index is None:
             return operands
         return (*operands, index.shape, index.stride(), index.dtype, index.get_device())
-    except (AttributeError, TypeError):
+    except (AttributeError, TypeError, RuntimeError):  # RuntimeError: torch's tensors without a device of this kind
         return None
 
 

@@ -27,7 +27,7 @@ def _run(function: Any, name: str, x: Any, q: Any, scale: Any, block: str, backe
     try:
         layout = (x.shape, x.stride(), x.dtype, x.get_device(), q.shape, q.stride(), q.dtype, q.get_device(), scale.shape,
                   scale.stride(), scale.dtype, scale.get_device(), name, block, backend, flags)
-    except (AttributeError, TypeError):  # not torch's
+    except (AttributeError, TypeError, RuntimeError):  # as _layout_of of _gemm.py
         layout = None
     template = _template.find(layout)
     if template is not None:

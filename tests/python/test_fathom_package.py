@@ -5,6 +5,7 @@ import os
 import pathlib
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -119,6 +120,19 @@ product()
 assert "scipy_openblas32" in open("/proc/self/maps").read()
 assert not {"numpy", "torch"} & set(sys.modules)
 """)
+
+
+def other_pythons():
+    """Interpreters of other versions that this machine has and that start."""
+    names = [name for name in (shutil.which(f"python3.{minor}") for minor in range(8, 16)) if name]
+    return [name for name in names if subprocess.run([name, "-c", "import ctypes"], capture_output=True, check=False).returncode == 0]
+
+
+def test_one_wheel_serves_every_python(wheel, tmp_path):
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    for python in [sys.executable, *other_pythons()]:
+        run(python, "-c", PRODUCT + "product()\n", env=os.environ | {"PYTHONPATH": str(tmp_path)})
 
 
 def test_a_forked_child_works(clean):
