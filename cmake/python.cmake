@@ -3,6 +3,12 @@
 # nothing is compiled and no package is looked for (tools/wheel).
 set(FATHOM_PREBUILT "" CACHE FILEPATH "A libfathom.so of the target fathom_python to package instead of building one")
 
+# The header-only libraries inside it ask for their notices, which Debian's packages hold.
+foreach(package libfmt-dev libxxhash-dev nlohmann-json3-dev)
+  install(FILES /usr/share/doc/${package}/copyright DESTINATION fathom/licenses RENAME ${package}.txt COMPONENT python
+          EXCLUDE_FROM_ALL OPTIONAL)
+endforeach()
+
 if(FATHOM_PREBUILT)
   add_custom_target(fathom_python)  # what pyproject.toml asks to be built
   install(FILES ${FATHOM_PREBUILT} DESTINATION fathom COMPONENT python)

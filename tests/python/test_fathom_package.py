@@ -53,6 +53,7 @@ def test_the_wheel_is_for_every_python_of_one_processor(wheel):
         names = archive.namelist()
         metadata = archive.read(next(name for name in names if name.endswith("METADATA"))).decode()
     assert {"fathom/__init__.py", "fathom/balance.py", "fathom/libfathom.so", "fathom/py.typed"} <= set(names)
+    assert {f"fathom/licenses/{name}.txt" for name in ("libfmt-dev", "libxxhash-dev", "nlohmann-json3-dev")} <= set(names)
     assert [name for name in names if name.endswith(".so")] == ["fathom/libfathom.so"]
     assert "Requires-Python: >=3.8" in metadata
     assert re.findall(r"Requires-Dist: (.*)", metadata) == ["scipy-openblas32", 'nvidia-cuda-nvrtc; extra == "cuda"']
