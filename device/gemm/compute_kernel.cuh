@@ -15,6 +15,7 @@
 
 #include "gemm/config.hpp"
 #include "gemm/epilogue.cuh"
+#include "gemm/item_scan.cuh"
 #include "gemm/loader.cuh"
 #include "gemm/mainloop.cuh"
 #include "gemm/params.hpp"
@@ -56,6 +57,7 @@ struct ComputeKernel {
       if (params.weights_constant != 0)
         prefetch_weights<kConfig>(params, {0, params.k_blocks}, pair_rank);
     }
+    if (kConfig.grouped && warp == kMathWarps + 2) prefetch_groups(params.groups);
     ptx::warp_sync();
     sync_all();  // the barriers exist, in the peer too
     ptx::wait_for_previous_grid();

@@ -18,6 +18,21 @@
 
 namespace fathom::device::gemm {
 
+/// Asks for the metadata of the first window, all lanes of a warp. Into L2 only, so that it may
+/// come before the wait for the grid that writes it.
+FATHOM_DEVICE void prefetch_groups(const GroupIndex& index) {
+  const auto* data = static_cast<const unsigned char*>(index.data);
+  const int lane = ptx::lane_index();
+  if (index.form == GroupForm::kRowGroup) {
+    const int32_t first = lane * index.alignment;
+    if (first >= index.rows) return;
+    ptx::prefetch_l2(data + first * 4);
+    ptx::prefetch_l2(data + (min_of(first + index.alignment, index.rows) - 1) * 4);
+  } else if (lane * 128 < index.num_groups * (index.is_int64 != 0 ? 8 : 4)) {
+    ptx::prefetch_l2(data + lane * 128);
+  }
+}
+
 /// for each unit in ascending order: if (scan.seek(unit)) ... scan.found, scan.within ...
 /// All lanes of one warp, converged.
 template <Config kConfig>

@@ -52,6 +52,11 @@ FATHOM_DEVICE int64_t load_global_s64(const int64_t* from) {
   return v;
 }
 
+/// prefetch.global.L2: asks for the line; nothing waits for it.
+FATHOM_DEVICE void prefetch_l2(const void* at) {
+  asm volatile("prefetch.global.L2 [%0];" ::"l"(at) : "memory");
+}
+
 /// st.global, 16 bytes, aligned.
 FATHOM_DEVICE void store_global_v4(void* to, Word4 v) {
   asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(to), "r"(v.x), "r"(v.y), "r"(v.z),

@@ -19,6 +19,7 @@ uint32_t load_global_u16(const void* from);
 uint32_t load_global_u8(const void* from);
 int32_t load_global_s32(const int32_t* from);
 int64_t load_global_s64(const int64_t* from);
+inline void prefetch_l2(const void*) {}
 void store_global_v4(void* to, Word4 v);
 void store_global_v2(void* to, Word2 v);
 void store_global_u32(void* to, uint32_t v);

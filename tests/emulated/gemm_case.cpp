@@ -111,6 +111,26 @@ EmulatedResult GemmCase::run(std::uint64_t seed) {
 
 EmulatedResult GemmCase::run(const emulator::Options& options) {
   data_.reset_d();
+  EmulatedResult result;
+  result.report = launch(options);
+  result.wrong = judge();
+  return result;
+}
+
+emulator::Report GemmCase::run_with_index(const std::vector<std::int64_t>& index,
+                                          std::uint64_t seed) {
+  const TensorView& view = data_.operands().groups.index;
+  for (std::size_t i = 0; i < index.size(); ++i) {
+    const auto narrow = static_cast<std::int32_t>(index[i]);
+    if (view.dtype == DType::kInt64)
+      std::memcpy(static_cast<std::int64_t*>(view.data) + i, &index[i], sizeof(std::int64_t));
+    else
+      std::memcpy(static_cast<std::int32_t*>(view.data) + i, &narrow, sizeof narrow);
+  }
+  return launch(emulator::options_of(kernel_.config, seed));
+}
+
+emulator::Report GemmCase::launch(const emulator::Options& options) {
   const kernel::Config& config = kernel_.config;
   const GemmOperands& operands = data_.operands();
   const kernel::Sizes sizes = grouped_sizes_of(data_.problem());
@@ -134,20 +154,12 @@ EmulatedResult GemmCase::run(const emulator::Options& options) {
   allow(memory, "scale_b", operands.scale_b, 4, emulator::Access::kRead);
   allow(memory, "d", operands.d, static_cast<std::size_t>(config.d_bytes()),
         emulator::Access::kReadWrite);
-  if (config.grouped) {
-    const TensorView& index = operands.groups.index;
-    allow(memory, "groups.index", index, static_cast<std::size_t>(size_of(index.dtype)),
-          emulator::Access::kRead);
-  }
   if (data_.problem().grouped())
     allow(memory, "groups", operands.groups.index, data_.problem().index_is_int64 ? 8 : 4,
           emulator::Access::kRead);
-  EmulatedResult result;
   emulator::LaunchShape shape = emulator::launch_of(config, params, launch_.max_ctas);
   shape.programmatic = launch_.programmatic;
-  result.report = emulator::run(kernel_.entry, shape, &params, sizeof params, memory, options);
-  result.wrong = judge();
-  return result;
+  return emulator::run(kernel_.entry, shape, &params, sizeof params, memory, options);
 }
 
 std::string GemmCase::judge() {

@@ -36,8 +36,11 @@ class GemmCase {
            EmulatedLaunch launch = {});
   EmulatedResult run(const emulator::Options& options);
   EmulatedResult run(std::uint64_t seed);
+  /// Writes over the group metadata, without the checks of its rules: what D becomes is not judged.
+  emulator::Report run_with_index(const std::vector<std::int64_t>& index, std::uint64_t seed);
 
  private:
+  emulator::Report launch(const emulator::Options& options);
   std::string judge();
 
   EmulatedKernel kernel_;

@@ -107,6 +107,27 @@ TEST_P(EmulatedGrouped, Masked) {
   }
 }
 
+/// Metadata against its rules: wrong rows of D at worst, no access outside, no hang.
+TEST_P(EmulatedGrouped, BrokenMetadata) {
+  const auto broken = [](ProblemSpec spec, const std::vector<std::int64_t>& index) {
+    const EmulatedKernel& kernel = *GetParam().kernel;
+    if (kernel.config.scale_b == device::gemm::ScaleB::k1x128)
+      spec.scale_b_block = plan::ScaleBBlock::k1x128;
+    GemmCase test(kernel, spec, {.max_ctas = 3});
+    const emulator::Report report = test.run_with_index(index, 1);
+    EXPECT_TRUE(report.clean()) << report.text();
+  };
+  broken({.form = Form::kOffsets, .n = 72, .k = 130, .num_groups = 4, .index = {0, 9, 40, 40, 90}},
+         {-5, 70, 20, 1000, 30});
+  broken({.form = Form::kMasked, .m = 40, .n = 72, .k = 130, .num_groups = 3, .index = {3, 0, 40}},
+         {1 << 30, -7, 41});
+  std::vector<std::int64_t> rows(96, 1);
+  ProblemSpec blocks{
+      .form = Form::kRowGroup, .n = 72, .k = 130, .num_groups = 3, .alignment = 32, .index = rows};
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = i % 7 == 0 ? -1 : i % 5 == 0 ? 77 : 2;
+  broken(blocks, rows);
+}
+
 TEST_P(EmulatedGrouped, NoRowsAtAll) {
   check({.form = Form::kMasked, .m = 32, .n = 64, .k = 128, .num_groups = 3, .index = {0, 0, 0}}, 4,
         1);

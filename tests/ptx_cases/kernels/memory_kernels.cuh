@@ -94,6 +94,7 @@ extern "C" __global__ void __launch_bounds__(32)
   const int lane = ptx::lane_index();
   const int32_t* in = static_cast<const int32_t*>(params.in);
   int32_t* out = static_cast<int32_t*>(params.out) + 8 * lane;
+  ptx::prefetch_l2(in + lane);
   const int32_t value = ptx::load_global_s32(in + lane);
   out[0] = ptx::shuffle(value, lane * 7 % 32);
   out[1] = ptx::shuffle_up(value, 3);
