@@ -18,18 +18,18 @@
 
 namespace fathom::device::gemm {
 
-/// Asks for the metadata of the first window, all lanes of a warp. Into L2 only, so that it may
-/// come before the wait for the grid that writes it.
+/// Asks for metadata, all lanes of a warp: a window's in every CTA, together all that a scan may
+/// need. Into L2 only, so that it may come before the wait for the grid that writes it.
 FATHOM_DEVICE void prefetch_groups(const GroupIndex& index) {
   const auto* data = static_cast<const unsigned char*>(index.data);
-  const int lane = ptx::lane_index();
+  const int64_t i = ptx::cta_index() * 32 + ptx::lane_index();
   if (index.form == GroupForm::kRowGroup) {
-    const int32_t first = lane * index.alignment;
+    const int64_t first = i * index.alignment;
     if (first >= index.rows) return;
     ptx::prefetch_l2(data + first * 4);
-    ptx::prefetch_l2(data + (min_of(first + index.alignment, index.rows) - 1) * 4);
-  } else if (lane * 128 < index.num_groups * (index.is_int64 != 0 ? 8 : 4)) {
-    ptx::prefetch_l2(data + lane * 128);
+    ptx::prefetch_l2(data + (min_of<int64_t>(first + index.alignment, index.rows) - 1) * 4);
+  } else if (i * 128 < static_cast<int64_t>(index.num_groups) * (index.is_int64 != 0 ? 8 : 4)) {
+    ptx::prefetch_l2(data + i * 128);
   }
 }
 
@@ -47,7 +47,9 @@ struct ItemScan {
   FATHOM_DEVICE bool seek(int32_t unit) {
     while (unit >= base + total) {
       base += total;
+      const bool in_gap = total == 0 && next_entry > 0 && open.group < 0;
       total = 0;
+      if (in_gap && params.groups.form == GroupForm::kRowGroup) skip_gap();
       if (next_entry >= params.groups.num_entries()) return false;
       read_window();
     }
@@ -82,6 +84,25 @@ struct ItemScan {
     through = prefix<Sum>(units);
     total = ptx::shuffle(through, 31);
     next_entry += 32;
+  }
+
+  /// kRowGroup: passes windows in which nobody owns a block, eight by one load latency. The tail of
+  /// a row_group made for the most rows that may come is long.
+  FATHOM_DEVICE void skip_gap() {
+    constexpr int kWindows = 8;
+    const GroupIndex& index = params.groups;
+    const auto* ids = static_cast<const int32_t*>(index.data);
+#pragma unroll 1
+    while (next_entry + kWindows * 32 <= index.num_entries()) {
+      bool owned = false;
+#pragma unroll
+      for (int i = 0; i < kWindows; ++i) {
+        const int32_t block = next_entry + i * 32 + ptx::lane_index();
+        owned |= index.owner(ptx::load_global_s32(ids + block * index.alignment)) >= 0;
+      }
+      if (ptx::ballot(owned) != 0) return;
+      next_entry += kWindows * 32;
+    }
   }
 
   struct Sum {

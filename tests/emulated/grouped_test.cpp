@@ -84,6 +84,16 @@ TEST_P(EmulatedGrouped, LongRunsOfBlocks) {
       4, 1);
 }
 
+/// Gaps of many windows, in the middle and at the end.
+TEST_P(EmulatedGrouped, LongGaps) {
+  std::vector<std::int64_t> rows(16 * 1000, -1);
+  for (std::size_t i = 0; i < 20; ++i) rows[i] = 1;
+  for (std::size_t i = 16 * 500; i < 16 * 503; ++i) rows[i] = 2;
+  check(
+      {.form = Form::kRowGroup, .n = 40, .k = 100, .num_groups = 3, .alignment = 16, .index = rows},
+      2, 1);
+}
+
 TEST_P(EmulatedGrouped, GroupEnd) {
   check({.form = Form::kGroupEnd,
          .n = 136,
