@@ -38,6 +38,7 @@ struct ComputeKernel {
   using Ring = sync::Ring<kConfig.num_stages, kConfig.bounded_waits>;
   static constexpr SmemPlan kPlan = plan_smem(kConfig);
   static constexpr int kMathWarps = kConfig.math_warpgroups * 4;
+  static constexpr bool kStoresLate = kConfig.stores_late();
 
   FATHOM_DEVICE static void run(const Params& params, unsigned char* dynamic_smem) {
     const SmemAddr smem = ptx::smem_address(dynamic_smem);
@@ -80,6 +81,11 @@ struct ComputeKernel {
       const Epilogue<kConfig> epilogue(params, smem, warpgroup, warp % 4);
       auto walk = walk_tiles<kConfig, true>(params, queue, pair_rank);
       if (walk.valid()) mainloop.start();
+      const auto store = [&](const Tile& tile, int wave) {
+        epilogue.store(mainloop.sums[wave], tile, wave);
+      };
+      bool pending = false;  // a tile's sums wait to be stored
+      Tile tile;
       for (; walk.valid(); walk.advance()) {
         if constexpr (kConfig.grouped) {
           if (!stores_any(params, walk.tile(), warpgroup)) {
@@ -87,12 +93,15 @@ struct ComputeKernel {
             continue;
           }
         }
-        mainloop.multiply_tile(params.k_blocks, walk.tile().col);
-        const Tile tile = walk.tile();
-#pragma unroll
-        for (int wave = 0; wave < kConfig.waves(); ++wave)
-          epilogue.store(mainloop.sums[wave], tile, wave);
+        mainloop.multiply_tile(params.k_blocks, kUsesColumn ? walk.tile().col : 0, [&](int wave) {
+          if (kStoresLate && pending) store(tile, wave);
+          if (!kUsesColumn && wave == kConfig.waves() - 1) tile = walk.tile();
+        });
+        if constexpr (kUsesColumn) tile = walk.tile();
+        pending = kStoresLate;
+        if constexpr (!kStoresLate) store_waves(store, tile);
       }
+      if (pending) store_waves(store, tile);
       epilogue.finish();
     }
     if constexpr (kConfig.cluster_size() > 1) {
@@ -110,6 +119,15 @@ struct ComputeKernel {
                          ? tile.col + first < params.n
                          : tile.col < params.n && tile_base(tile.row) + first < tile.row_end;
     return ptx::ballot(any) != 0;
+  }
+
+  /// Whether factors depend on the tile's column: else it is computed under the first wgmma.
+  static constexpr bool kUsesColumn = kConfig.scale_b_blocks() > 1 || kConfig.swap_operands;
+
+  template <typename Store>
+  FATHOM_DEVICE static void store_waves(const Store& store, const Tile& tile) {
+#pragma unroll
+    for (int wave = 0; wave < kConfig.waves(); ++wave) store(tile, wave);
   }
 
   FATHOM_DEVICE static void sync_all() {

@@ -97,6 +97,14 @@ struct Config {
   /// measurements, bench/journal.md).
   FATHOM_HD constexpr bool early_wait() const { return !stream() && waves() > 1; }
 
+  /// Two waves: D of a tile is staged and stored under the first wgmma of the next tile, each wave
+  /// under its own. With one wave and three warpgroups the others cover the epilogue, and waiting
+  /// for the next tile's operands first costs more than it hides (bench/journal.md). fp32 and the
+  /// row by row stores of groups take registers that two waves do not leave.
+  FATHOM_HD constexpr bool stores_late() const {
+    return early_wait() && output == Output::kBf16 && !grouped;
+  }
+
   // Registers. A CTA gets the same number per thread at launch; setmaxnreg then moves them between
   // the roles inside that pool, in steps of 8 between 24 and 256 (PTX ISA, setmaxnreg). Exceeding
   // the pool hangs.

@@ -55,7 +55,7 @@ struct Loader {
       const Place place(params, tile);
       BlockScales scales(params, tile);
       int k_block = 0;
-      sync::walk_ring<kConfig.num_stages>(at, params.k_blocks, [&](int stage, uint32_t phase) {
+      const auto load = [&](int stage, uint32_t phase) {
         ring.acquire(stage, phase);
         ring.expect(stage, stage_bytes());
         load_operands(place, k_block++, stage);
@@ -63,7 +63,9 @@ struct Loader {
           scales.copy_next(smem + kPlan.scale_b + stage * kPlan.scale_b_stage_bytes);
           ptx::cp_async_arrive(ring.full(stage));
         }
-      });
+      };
+      sync::walk_ring<kConfig.num_stages>(
+          at, params.k_blocks, [&](int stage, uint32_t phase, bool) { load(stage, phase); }, load);
     }
     if constexpr (kConfig.early_wait()) end_early_wait(at);
   }

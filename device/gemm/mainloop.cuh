@@ -69,14 +69,24 @@ struct Mainloop {
     if constexpr (kConfig.early_wait()) fetch(0, 0);
   }
 
-  /// sums = the product over `k_blocks` blocks of k for a tile at column `col`.
-  FATHOM_DEVICE void multiply_tile(int k_blocks, int col) {
-#pragma unroll
-    for (int wave = 0; wave < kWaves; ++wave) sums[wave].zero();
+  /// sums = the product over `k_blocks` blocks of k for a tile at column `col`. While the first
+  /// wgmma of each wave runs, under_first(wave) may still use the sums of the tile before.
+  template <typename UnderFirst>
+  FATHOM_DEVICE void multiply_tile(int k_blocks, int col, const UnderFirst& under_first) {
     const int into_block = col % 128;
     if constexpr (kSwap && kConfig.block_n % 128 != 0) place_scales(into_block);
-    sync::walk_ring<kStages>(at, k_blocks,
-                             [&](int stage, uint32_t phase) { k_block(stage, phase, into_block); });
+    const auto start_wave = [&](int wave) {
+      under_first(wave);
+      sums[wave].zero_here();
+    };
+    sync::walk_ring<kStages>(
+        at, k_blocks,
+        [&](int stage, uint32_t phase, bool first) {
+          k_block(stage, phase, into_block, [&](int wave) {
+            if (first) start_wave(wave);
+          });
+        },
+        [&](int stage, uint32_t phase) { k_block(stage, phase, into_block, [](int) {}); });
   }
 
   /// Grouped: instead of multiply_tile, where no row (swapped: column) of this warpgroup's share is
@@ -106,7 +116,9 @@ struct Mainloop {
 
   /// One block of k. With the early wait, this stage has been waited for already and the next one
   /// is before returning.
-  FATHOM_DEVICE void k_block(int stage, uint32_t phase, int into_block) {
+  template <typename UnderWgmma>
+  FATHOM_DEVICE void k_block(int stage, uint32_t phase, int into_block,
+                             const UnderWgmma& under_wgmma) {
     if constexpr (!kConfig.early_wait()) fetch(stage, phase);
     Sums product;
 #pragma unroll
@@ -114,6 +126,7 @@ struct Mainloop {
       product.start_product(left + (stage * kLeftBytes + wave * 64 * kBlockK),
                             right + stage * kRightBytes);
       const Factors<kConfig> factors = factors_of(wave, stage, into_block);
+      under_wgmma(wave);
       const bool last_wave = wave == kWaves - 1;
       if (kConfig.early_wait() && last_wave) {
         const bool wraps = stage == kStages - 1;

@@ -10,25 +10,40 @@
 
 namespace fathom::device::gemm {
 
-/// for (TileWalk<kConfig> walk(params, rank); walk.valid(); walk.advance()) ... walk.tile() ...
+/// The units of a CTA: for (UnitWalk<kConfig> walk(params, rank); walk.valid(); walk.advance())
 template <Config kConfig>
-struct TileWalk {
+struct UnitWalk {
   const Params& params;
   int pair_rank;
   int unit;
   int stride;
 
-  FATHOM_DEVICE TileWalk(const Params& p, int rank)
+  FATHOM_DEVICE UnitWalk(const Params& p, int rank)
       : params(p),
         pair_rank(rank),
         unit(ptx::cta_index() / kConfig.cluster_size()),
-        stride(ptx::num_ctas() / kConfig.cluster_size()) {
-    locate();
-  }
-  FATHOM_DEVICE const Tile& tile() const { return current; }
+        stride(ptx::num_ctas() / kConfig.cluster_size()) {}
   FATHOM_DEVICE bool valid() const { return unit < params.schedule.num_units(); }
+  FATHOM_DEVICE void advance() { unit += stride; }
+  /// Computed at each call, with two divisions: math warps ask under a running wgmma.
+  FATHOM_DEVICE Tile tile() const {
+    // A copy that folds: a template argument is an object in global memory to NVRTC, and reading
+    // its fields there stood before every tile's first load.
+    constexpr Config kFolded = kConfig;
+    return dense_tile(kFolded, params.schedule, unit, pair_rank);
+  }
+};
+
+/// The same for roles that ask for their tile in every block of k: it is computed once.
+template <Config kConfig>
+struct TileWalk {
+  UnitWalk<kConfig> units;
+
+  FATHOM_DEVICE TileWalk(const Params& p, int rank) : units(p, rank) { locate(); }
+  FATHOM_DEVICE const Tile& tile() const { return current; }
+  FATHOM_DEVICE bool valid() const { return units.valid(); }
   FATHOM_DEVICE void advance() {
-    unit += stride;
+    units.advance();
     locate();
   }
 
@@ -36,10 +51,7 @@ struct TileWalk {
   Tile current;
 
   FATHOM_DEVICE void locate() {
-    // A copy that folds: a template argument is an object in global memory to NVRTC, and reading
-    // its fields there stood before every tile's first load.
-    constexpr Config kFolded = kConfig;
-    if (valid()) current = dense_tile(kFolded, params.schedule, unit, pair_rank);
+    if (valid()) current = units.tile();
   }
 };
 
@@ -50,7 +62,7 @@ FATHOM_DEVICE auto walk_tiles(const Params& params, const TileQueue<kConfig>& qu
   if constexpr (kConfig.grouped)
     return QueueWalk<kConfig, kWholeWarp>(queue);
   else
-    return TileWalk<kConfig>(params, pair_rank);
+    return UnitWalk<kConfig>(params, pair_rank);
 }
 
 }  // namespace fathom::device::gemm

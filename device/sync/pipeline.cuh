@@ -70,25 +70,35 @@ struct Ring {
   }
 };
 
-/// Calls step(stage, phase) for the next `count` stages of a ring. Whole laps are unrolled, so that
-/// stage numbers become constants there and addresses immediates: the loop that matters has nothing
-/// to compute. What comes before the first and after the last whole lap takes a general step.
-template <int kStages, typename Step>
-FATHOM_DEVICE void walk_ring(RingState& at, int count, const Step& step) {
+/// Walks over the next `count` stages of a ring: the first, and what does not fill laps, by
+/// single(stage, phase, first); the rest by in_lap(stage, phase), unrolled, so that stage numbers
+/// become constants and addresses immediates: the loop that matters has nothing to compute.
+///
+///   count = 12, 4 stages:  single 0 | in_lap 1 2 3 0 1 2 3 0 1 2 3
+///
+/// That the first is single keeps whatever only happens there out of that loop: with a branch to
+/// it inside, ptxas moved the descriptors of the whole loop off the uniform datapath.
+template <int kStages, typename Single, typename InLap>
+FATHOM_DEVICE void walk_ring(RingState& at, int count, const Single& single, const InLap& in_lap) {
+  bool first = true;
 #pragma unroll 1
   while (count > 0) {
-    if (at.stage == 0) {
-#pragma unroll 1
-      for (; count >= kStages; count -= kStages) {
-#pragma unroll
-        for (int stage = 0; stage < kStages; ++stage) step(stage, at.phase);
-        at.phase ^= 1;
-      }
-      if (count == 0) return;
-    }
-    step(at.stage, at.phase);
+    single(at.stage, at.phase, first);
+    first = false;
     at.advance(kStages);
     --count;
+    if (at.stage != 1 || count < kStages - 1) continue;
+#pragma unroll 1
+    while (true) {
+#pragma unroll
+      for (int stage = 1; stage < kStages; ++stage) in_lap(stage, at.phase);
+      at.phase ^= 1;
+      count -= kStages - 1;
+      if (count < kStages) break;
+      in_lap(0, at.phase);
+      --count;
+    }
+    at.stage = 0;
   }
 }
 

@@ -23,6 +23,13 @@ struct Accumulator {
     for (float& x : v) x = 0.0f;
   }
 
+  /// zero() at this very place: the compiler makes a branch around zero() into a select for every
+  /// next sum.
+  FATHOM_DEVICE void zero_here() {
+    zero();
+    pin();
+  }
+
   /// Starts v = A * B over one block of 128 of k: four wgmma in one group. v must not be touched
   /// before wait().
   FATHOM_DEVICE void start_product(OperandTile a, OperandTile b) {

@@ -9,6 +9,7 @@
 
 #include <fathom/error.hpp>
 
+#include "jit/ffma_runs.hpp"
 #include "jit/nvcc.hpp"
 #include "support/files.hpp"
 
@@ -54,7 +55,7 @@ std::shared_ptr<const Kernel> from_entry(CacheEntry entry, Origin origin, Clock:
 Builder::Builder(BuilderOptions options, std::span<const embedded::DeviceSource> headers)
     : options_(std::move(options)),
       headers_(headers),
-      headers_digest_(digest_headers(headers)),
+      headers_digest_(digest_headers(headers) + (options_.ffma_runs ? "" : " as compiled")),
       cache_(user_cache_options(options_)),
       system_cache_(system_cache_options(options_)) {}
 
@@ -116,6 +117,8 @@ std::shared_ptr<const Kernel> Builder::compile(const CompileRequest& request, co
   const Clock::time_point start = Clock::now();
   CompileOutput output = current->compile(request);
   if (!output.ok) fail(request, key, output);
+  if (const int length = ffma_runs_wanted(request.source); length > 0 && options_.ffma_runs)
+    set_ffma_runs(output.image, length);
 
   auto kernel = std::make_shared<Kernel>();
   kernel->name = request.name;

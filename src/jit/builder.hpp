@@ -41,6 +41,7 @@ struct BuilderOptions {
   int driver_major = 0;  ///< CUDA version of the driver; 0 = no driver in sight
   std::string architecture = "sm_90a";
   std::vector<std::string> options = {"--std=c++20", "-default-device", "--ptxas-options=-v"};
+  bool ffma_runs = true;  ///< do what sources ask of ffma_runs.hpp; false = code as compiled
   std::filesystem::path cache_directory;         ///< empty = in memory only
   std::filesystem::path system_cache_directory;  ///< read-only layer under it; empty = none
   std::int64_t cache_limit_bytes = 1LL << 30;

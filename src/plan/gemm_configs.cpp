@@ -57,7 +57,6 @@ constexpr ComputeRow kComputeBf16[] = {
     // Tiles that fill one or two waves exactly.
     {128, 192, 2, kPairM},
     {128, 192, 2},
-    {128, 176, 2, kPairM, 1},  // staging for a whole wave makes NVRTC 13.5 spill 24 bytes
     {128, 160, 2, kPairM},
     {128, 160, 2},
     {128, 144, 2},

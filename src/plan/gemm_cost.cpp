@@ -137,8 +137,9 @@ double p_norm(const GemmCost& cost, double p) {
 
 }  // namespace
 
-int band_tiles_of(const GemmConfig& config, std::int64_t units_m, std::int64_t clusters) {
-  int best = config.cluster_m;
+int band_tiles_of(const GemmConfig& config, std::int64_t units_m, std::int64_t clusters,
+                  std::int64_t k, std::int64_t l2_useful_bytes) {
+  std::int64_t best = 1;
   std::int64_t fewest = INT64_MAX;
   for (std::int64_t band = 1; band <= 16 && band < 2 * units_m; band *= 2) {
     const std::int64_t rows = std::min(band, units_m);
@@ -146,9 +147,13 @@ int band_tiles_of(const GemmConfig& config, std::int64_t units_m, std::int64_t c
                               ceil_div(clusters, rows) * config.block_n * config.cluster_n;
     if (live >= fewest) continue;
     fewest = live;
-    best = static_cast<int>(band) * config.cluster_m;
+    best = band;
   }
-  return best;
+  // Rows of A that stay in L2 while the band goes along n are read from memory once, and so is B.
+  const std::int64_t unit_bytes = std::int64_t{config.block_m} * config.cluster_m * k;
+  best = std::max(best, std::min(units_m, l2_useful_bytes * 2 / 3 / unit_bytes));
+  const std::int64_t bands = ceil_div(units_m, best);
+  return static_cast<int>(ceil_div(units_m, bands)) * config.cluster_m;
 }
 
 GemmCost gemm_cost(const GemmConfig& config, const Sizes& sizes,
@@ -177,7 +182,7 @@ GemmCost gemm_cost(const GemmConfig& config, const Sizes& sizes,
   GemmCost cost;
   cost.tiles = units_m * units_n * config.cluster_m * config.cluster_n;
   cost.steps = s.steps;
-  cost.band_tiles = band_tiles_of(config, units_m, clusters);
+  cost.band_tiles = band_tiles_of(config, units_m, clusters, sizes.k, device.l2_useful_bytes);
   cost.start_us = coefficients.launch_us + coefficients.fill_us +
                   (config.cluster_size() > 1 ? coefficients.cluster_start_us : 0);
   cost.tensor_us = tensor_us(s);

@@ -101,7 +101,10 @@ GemmCost gemm_cost(const GemmConfig& config, const device::gemm::Sizes& sizes,
 /// "tensor", "latency", "ring", "l2" or "hbm": the largest part of the main loop.
 const char* bound_by(const GemmCost& cost);
 
-/// Tiles along m to walk together so that the rows and columns in flight are fewest.
-int band_tiles_of(const GemmConfig& config, std::int64_t units_m, std::int64_t clusters);
+/// Tiles along m to walk together: so that the rows and columns in flight are fewest, or more when
+/// their rows of A (k bytes each) fill no more than two thirds of L2's useful part; bands of one
+/// size.
+int band_tiles_of(const GemmConfig& config, std::int64_t units_m, std::int64_t clusters,
+                  std::int64_t k, std::int64_t l2_useful_bytes);
 
 }  // namespace fathom::plan

@@ -15,6 +15,14 @@ std::string literal(Value value) {
   if constexpr (std::is_same_v<Value, int>) return std::to_string(value);
 }
 
+/// Asks for runs of FFMAs (jit/ffma_runs.hpp; plan does not see jit, a test compares). Two waves:
+/// worth 1.7 % where the card is at its power cap; with three warpgroups every second must yield.
+std::string ffma_runs_line(const GemmConfig& config) {
+  constexpr int kRun = 8;  // 4 to 32 are within 0.5 %
+  const bool one_factor = config.scale_b == device::gemm::ScaleB::k128x128 && !config.swap_operands;
+  return config.waves() > 1 && one_factor ? "// ffma-runs: " + std::to_string(kRun) + "\n" : "";
+}
+
 }  // namespace
 
 std::string gemm_source(const GemmConfig& config) {
@@ -22,7 +30,8 @@ std::string gemm_source(const GemmConfig& config) {
   device::gemm::for_each_field(config, [&fields](const char* name, auto value) {
     fields += std::string(fields.empty() ? "    ." : ",\n    .") + name + " = " + literal(value);
   });
-  return "#include \"gemm/kernel.cuh\"\n"
+  return ffma_runs_line(config) +
+         "#include \"gemm/kernel.cuh\"\n"
          "inline constexpr fathom::device::gemm::Config kConfig{\n" +
          fields +
          "};\n"

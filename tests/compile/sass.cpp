@@ -48,6 +48,19 @@ std::vector<SassInstruction> sass_of(std::string_view cubin, const std::string& 
   throw std::runtime_error("cubin: no code of " + kernel);
 }
 
+namespace {
+
+bool reads_one_bank(const std::vector<SassInstruction>& code, std::size_t i) {
+  const SassInstruction& ffma = code[i];
+  if (!ffma.is_ffma()) return false;
+  const bool kept = i > 0 && code[i - 1].is_ffma() && code[i - 1].keeps_operand_1() &&
+                    code[i - 1].operand(1) == ffma.operand(1);
+  const int bank = ffma.operand(0) % 2;
+  return !kept && ffma.operand(1) % 2 == bank && ffma.operand(2) % 2 == bank;
+}
+
+}  // namespace
+
 SassLoop innermost_wgmma_loop(const std::vector<SassInstruction>& code) {
   SassLoop best;
   for (std::size_t end = 0; end < code.size(); ++end) {
@@ -60,6 +73,7 @@ SassLoop innermost_wgmma_loop(const std::vector<SassInstruction>& code) {
       ++loop.instructions;
       loop.ffma += code[i].is_ffma();
       loop.yielding_ffma += code[i].is_ffma() && code[i].yields();
+      loop.one_bank_ffma += reads_one_bank(code, i);
       loop.qgmma += code[i].is_qgmma();
     }
     if (loop.qgmma > 0 && (best.qgmma == 0 || loop.instructions < best.instructions)) best = loop;

@@ -17,6 +17,12 @@ struct SassInstruction {
   bool is_ffma() const { return (low & 0x1ff) == 0x023; }
   bool is_qgmma() const { return (low & 0x1ff) == 0x1f3; }
   bool is_branch() const { return (low & 0xfff) == 0x947; }
+  /// Registers that an FFMA reads, in the order of its operands.
+  int operand(int i) const {
+    return static_cast<int>((i == 0 ? low >> 24 : i == 1 ? low >> 32 : high) & 0xff);
+  }
+  /// Of an FFMA: the next instruction finds operand 1 without reading its register.
+  bool keeps_operand_1() const { return ((high >> 59) & 1) != 0; }
   bool is_local_memory() const { return (low & 0xfff) == 0x983 || (low & 0xfff) == 0x387; }
   /// The yield flag of the control word is clear when the scheduler should prefer another warp.
   bool yields() const { return ((high >> 45) & 1) == 0; }
@@ -30,6 +36,7 @@ struct SassLoop {
   int ffma = 0;
   int qgmma = 0;
   int yielding_ffma = 0;
+  int one_bank_ffma = 0;  ///< three registers read, all even or all odd: a cycle more
 };
 
 /// The code of section .text.<kernel> of a cubin. Throws std::runtime_error when there is none.

@@ -101,8 +101,17 @@ TEST(GemmCost, BandsKeepTheLiveRowsAndColumnsFew) {
   // 132 tiles of 256 x 128 in flight: 8 x 17 live rows and columns are fewer than 1 x 132 or 16
   // x 9.
   const GemmConfig config = config_like("256x128_w2_bf16");
-  EXPECT_EQ(band_tiles_of(config, 16, 132), 8);
-  EXPECT_EQ(band_tiles_of(config, 1, 132), 1);
+  constexpr std::int64_t kLongK = 16384, kUseful = 25 << 20;
+  EXPECT_EQ(band_tiles_of(config, 16, 132, kLongK, kUseful), 8);
+  EXPECT_EQ(band_tiles_of(config, 1, 132, kLongK, kUseful), 1);
+}
+
+TEST(GemmCost, BandsGrowWhileTheirRowsStayInL2) {
+  const GemmConfig config = config_like("256x128_w2_bf16");
+  constexpr std::int64_t kUseful = 25 << 20;
+  EXPECT_EQ(band_tiles_of(config, 16, 132, 2048, kUseful), 16);
+  // Two thirds of 25 MiB hold 33 tiles of 256 rows of 2048 bytes: of 40, two bands of one size.
+  EXPECT_EQ(band_tiles_of(config, 40, 132, 2048, kUseful), 20);
 }
 
 TEST(GemmCost, H20IsBoundByItsTensorCores) {
