@@ -54,7 +54,7 @@ def test_other_threads_run_while_it_compiles(context):
     watcher = threading.Thread(target=watch)
     watcher.start()
     start = time.monotonic()
-    fathom.compile(fathom.configs(n=576, k=512, max_m=64, device="h200")[:1], context=context)
+    fathom.compile(fathom.configs()[:3], jobs=1, context=context)  # long beside what a busy machine keeps a thread waiting
     elapsed = time.monotonic() - start
     running = False
     watcher.join()
