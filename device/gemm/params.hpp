@@ -96,20 +96,26 @@ struct Sizes {
   FATHOM_HD constexpr int64_t k_blocks() const { return ceil_div<int64_t>(k, kBlockK); }
 };
 
+inline constexpr int64_t kMaxExtent = 2147483647;
+
 /// Whether TMA can fetch these scales: unit stride along rows, pitch a multiple of 16 bytes. The
-/// base must be 16-byte aligned too, which only the binder can see. Groups must lie whole steps of
-/// k apart: they are further rows of the same matrix.
-FATHOM_HD constexpr bool scales_fit_tma(int64_t stride, int64_t k_stride, int64_t group_stride) {
-  return stride == 1 && k_stride % 4 == 0 &&
-         (group_stride == 0 || (k_stride > 0 && group_stride % k_stride == 0));
+/// base must be 16-byte aligned too, which only the binder can see. `planes` groups must lie whole
+/// steps of k apart: they are further rows of the same matrix.
+FATHOM_HD constexpr bool scales_fit_tma(int64_t stride, int64_t k_stride, int64_t planes,
+                                        int64_t group_stride) {
+  if (stride != 1 || k_stride % 4 != 0) return false;
+  if (planes == 1 || group_stride == 0) return true;
+  return k_stride > 0 && group_stride % k_stride == 0 &&
+         planes * (group_stride / k_stride) <= kMaxExtent - 512;
 }
 FATHOM_HD constexpr bool scales_of_a_fit_tma(const Sizes& s) {
-  return scales_fit_tma(s.scale_a_stride, s.scale_a_k_stride,
-                        s.groups.masked() ? s.groups.scale_a_stride : 0);
+  return scales_fit_tma(s.scale_a_stride, s.scale_a_k_stride, s.groups.a_planes(),
+                        s.groups.scale_a_stride);
 }
 FATHOM_HD constexpr bool scales_of_b_fit_tma(const Config& c, const Sizes& s) {
-  return c.scale_b == ScaleB::k1x128 && scales_fit_tma(s.scale_b_stride, s.scale_b_k_stride,
-                                                       c.grouped ? s.groups.scale_b_stride : 0);
+  return c.scale_b == ScaleB::k1x128 &&
+         scales_fit_tma(s.scale_b_stride, s.scale_b_k_stride, c.grouped ? s.groups.num_groups : 1,
+                        s.groups.scale_b_stride);
 }
 
 /// Rows of the matrix that `planes` matrices of `rows` rows are to TMA, `stride` elements apart.
@@ -221,8 +227,6 @@ FATHOM_HD constexpr TensorMapSpecs describe_tensor_maps(const Config& c, const S
   return maps;
 }
 
-inline constexpr int64_t kMaxExtent = 2147483647;
-
 /// why_unfit for what Grouping adds.
 FATHOM_HD constexpr const char* why_unfit_groups(const Config& c, const Sizes& s) {
   const Grouping& g = s.groups;
@@ -317,13 +321,13 @@ inline void set_groups(const Config& c, const Sizes& s, const Pointers& p, int b
   params.zero_padding = g.zero_padding && g.form == GroupForm::kRowGroup ? 1 : 0;
   params.b_group_rows = static_cast<int32_t>(g.b_stride / s.b_pitch);
   params.scales_of_b.group_stride = g.scale_b_stride;
-  if (params.scales_of_b.by_tma != 0)
+  if (params.scales_of_b.by_tma != 0 && g.num_groups > 1)
     params.scales_of_b.group_blocks = static_cast<int32_t>(g.scale_b_stride / s.scale_b_k_stride);
   if (!g.masked()) return;
   params.a_group_rows = static_cast<int32_t>(g.a_stride / s.a_pitch);
   params.d_group_rows = static_cast<int32_t>(g.d_stride / s.d_pitch);
   params.scales_of_a.group_stride = g.scale_a_stride;
-  if (params.scales_of_a.by_tma != 0)
+  if (params.scales_of_a.by_tma != 0 && g.num_groups > 1)
     params.scales_of_a.group_blocks = static_cast<int32_t>(g.scale_a_stride / s.scale_a_k_stride);
 }
 
