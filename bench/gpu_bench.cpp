@@ -12,6 +12,7 @@
 #include "cuda/memory.hpp"
 #include "cupti.hpp"
 #include "gpu_problem.hpp"
+#include "gpu_timer.hpp"
 #include "l2_flush.hpp"
 #include "vendor_libraries.hpp"
 
@@ -37,8 +38,6 @@ struct Bench {
 
   std::vector<Runner> runners(const GpuProblem& problem);
   void add_vendor(std::vector<Runner>& runners, const GpuProblem& problem, VendorScaling scaling);
-  std::vector<double> time_cupti(const Runner& runner);
-  std::vector<double> time_events(const Runner& runner);
   ShapeResult run(const DenseShape& shape);
 };
 
@@ -90,45 +89,6 @@ void Bench::add_vendor(std::vector<Runner>& list, const GpuProblem& problem,
   list.push_back(std::move(runner));
 }
 
-/// Kernel time of each call: the sum over the kernels between one flush and the next.
-std::vector<double> Bench::time_cupti(const Runner& runner) {
-  cupti->start();
-  for (int i = 0; i < options.iterations; ++i) {
-    flush.run(stream.handle());
-    runner.launch(stream.handle());
-  }
-  stream.synchronize();
-  std::vector<double> times;
-  for (const Activity& activity : cupti->stop()) {
-    if (flush.ends_with(activity)) {
-      times.push_back(0.0);
-    } else if (!times.empty() && !flush.contains(activity)) {
-      times.back() += static_cast<double>(activity.end_ns - activity.start_ns) * 1e-3;
-    }
-  }
-  if (static_cast<int>(times.size()) != options.iterations ||
-      std::ranges::any_of(times, [](double us) { return us <= 0; }))
-    throw Error(ErrorCode::kDriver,
-                fmt::format("bench: CUPTI recorded {} of {} calls of {}; another profiler may be "
-                            "active, --timer event does without CUPTI",
-                            times.size(), options.iterations, runner.result.name));
-  return times;
-}
-
-std::vector<double> Bench::time_events(const Runner& runner) {
-  cuda::Event start(device), end(device);
-  std::vector<double> times;
-  for (int i = 0; i < options.iterations; ++i) {
-    flush.run(stream.handle());
-    start.record(stream.handle());
-    runner.launch(stream.handle());
-    end.record(stream.handle());
-    end.synchronize();
-    times.push_back(static_cast<double>(end.milliseconds_since(start)) * 1e3);
-  }
-  return times;
-}
-
 ShapeResult Bench::run(const DenseShape& shape) {
   GpuProblem problem(device, shape, options.seed, vendor != nullptr);
   ShapeResult result;
@@ -153,7 +113,8 @@ ShapeResult Bench::run(const DenseShape& shape) {
     for (Runner& runner : list) {
       if (!runner.launch) continue;
       std::this_thread::sleep_for(std::chrono::milliseconds(options.rest_ms));
-      const std::vector<double> times = cupti != nullptr ? time_cupti(runner) : time_events(runner);
+      const std::vector<double> times = GpuTimer{cupti, device, stream, flush}.times(
+          runner.launch, options.iterations, runner.result.name);
       runner.result.round_us.push_back(median(times));
       runner.all_us.insert(runner.all_us.end(), times.begin(), times.end());
     }

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "gpu_data.hpp"
 #include "reference/tolerance.hpp"
 #include "support/fp8.hpp"
 #include "support/half.hpp"
@@ -15,54 +16,6 @@
 
 namespace fathom::bench {
 namespace {
-
-constexpr std::size_t kSamples = 1 << 16;
-using Codes = std::array<std::uint8_t, kSamples>;
-
-/// e4m3 codes of normal values times `factor`.
-Codes normal_codes(double factor, std::uint64_t seed) {
-  support::Random random(seed);
-  Codes codes;
-  for (std::uint8_t& code : codes)
-    code = support::e4m3_from_float(static_cast<float>(random.normal() * factor));
-  return codes;
-}
-
-/// `count` codes drawn from the table, on several threads; the same for the same seed.
-std::vector<std::uint8_t> draw(const Codes& codes, std::int64_t count, std::uint64_t seed) {
-  std::vector<std::uint8_t> drawn(static_cast<std::size_t>(count));
-  constexpr std::size_t kChunk = 1 << 20;
-  const std::size_t chunks = (drawn.size() + kChunk - 1) / kChunk;
-  const std::size_t threads = std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 16);
-  const auto work = [&](std::size_t first) {
-    for (std::size_t chunk = first; chunk < chunks; chunk += threads) {
-      support::Random random(seed * 0x10001 + chunk);
-      const std::size_t end = std::min(drawn.size(), (chunk + 1) * kChunk);
-      std::uint64_t bits = 0;
-      for (std::size_t i = chunk * kChunk; i < end; ++i, bits >>= 16) {
-        if (i % 4 == 0) bits = random.bits();
-        drawn[i] = codes[bits & 0xffff];
-      }
-    }
-  };
-  std::vector<std::jthread> pool;
-  for (std::size_t i = 0; i < threads; ++i) pool.emplace_back(work, i);
-  pool.clear();
-  return drawn;
-}
-
-cuda::Buffer upload(const cuda::Device& device, const void* data, std::size_t bytes) {
-  cuda::Buffer buffer(device, static_cast<std::int64_t>(bytes));
-  buffer.upload(data, static_cast<std::int64_t>(bytes));
-  return buffer;
-}
-
-cuda::Buffer random_scales(const cuda::Device& device, std::int64_t count, std::uint64_t seed) {
-  support::Random random(seed);
-  std::vector<float> scales(static_cast<std::size_t>(count));
-  for (float& scale : scales) scale = static_cast<float>(0.5 + random.uniform());
-  return upload(device, scales.data(), scales.size() * sizeof(float));
-}
 
 template <typename T>
 std::vector<T> download(const cuda::Buffer& buffer) {
@@ -76,8 +29,7 @@ std::vector<T> download(const cuda::Buffer& buffer) {
 GpuProblem::GpuProblem(const cuda::Device& device, const DenseShape& shape, std::uint64_t seed,
                        bool plain)
     : shape_(shape), ordinal_(device.info().ordinal), seed_(seed) {
-  // The largest of 128 normal values is near 2.8, which the quantiser maps to 448.
-  const Codes quantised = normal_codes(448.0 / 2.8, seed);
+  const Codes quantised = normal_codes(kQuantisedFactor, seed);
   const auto codes = [&](const Codes& table, std::int64_t count, std::uint64_t salt) {
     const std::vector<std::uint8_t> drawn = draw(table, count, seed * 8 + salt);
     return upload(device, drawn.data(), drawn.size());

@@ -8,6 +8,7 @@
 #include "bench_compare.hpp"
 #include "bench_cpu.hpp"
 #include "bench_gpu.hpp"
+#include "bench_grouped.hpp"
 #include "help.hpp"
 #include "json_report.hpp"
 #include "machine.hpp"
@@ -118,12 +119,14 @@ Report bench_gpu(const BenchFlags& flags, const CommonFlags& common, const Conte
       flags.problem.scale_b != "128x128" || flags.problem.accumulate) {
     throw Error(
         ErrorCode::kUnsupported,
-        "bench: on the GPU it times the dense product with 128x128 scales of b and bf16 d; "
-        "leave out --layout, --out-dtype, --scale-b and --accumulate, or use --backend cpu");
+        "bench: on the GPU it times the dense product with 128x128 scales of b and bf16 d, and "
+        "grouped ones by --suite; leave out --layout, --out-dtype, --scale-b and --accumulate, or "
+        "use --backend cpu");
   }
   GpuBenchRequest request;
+  const std::vector<bench::GroupedShape> groups = grouped_suite_shapes(flags.gpu);
   request.shapes = suite_shapes(flags.gpu);
-  if (request.shapes.empty()) {
+  if (request.shapes.empty() && groups.empty()) {
     for (const Shape& shape : shapes_of(flags))
       request.shapes.push_back({shape.m, shape.n, shape.k});
   }
@@ -132,7 +135,8 @@ Report bench_gpu(const BenchFlags& flags, const CommonFlags& common, const Conte
   GpuBenchFlags gpu = flags.gpu;
   gpu.batch_invariant = flags.problem.batch_invariant;
   if (gpu.configs.empty() && !flags.problem.config.empty()) gpu.configs = {flags.problem.config};
-  return bench_on_gpu(context, gpu, request, common);
+  return groups.empty() ? bench_on_gpu(context, gpu, request, common)
+                        : bench_groups_on_gpu(context, gpu, groups, request, common);
 }
 
 Report bench(const BenchFlags& flags, const CommonFlags& common) {
@@ -246,6 +250,7 @@ Action add_bench(CLI::App& verb) {
       "  fathom bench --m 64,128 --n 2112,4096 --k 7168,7168\n"
       "  fathom bench --m 64 --n 7168 --k 2048 --json > before.json\n"
       "  fathom bench --backend cuda --suite published -o h200.json --plot scores.svg\n"
+      "  fathom bench --backend cuda --suite masked_decode -o h200-masked-decode.json\n"
       "  fathom bench compare before.json after.json\n");
   add_compare(verb, *flags);
   return [flags](const CommonFlags& common) {

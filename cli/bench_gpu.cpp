@@ -157,11 +157,19 @@ std::string chart_of(const Json& results) {
   return bench::score_chart("Score against DeepGEMM 2.6.1 on an H200 (above 1 is faster)", bars);
 }
 
+/// --configs all: those that cannot compute a shape are left out of its rows.
+bool asks_for_all(const GpuBenchFlags& flags) {
+  return flags.configs == std::vector<std::string>{"all"};
+}
+
 }  // namespace
 
 void add_gpu_bench_flags(CLI::App& verb, GpuBenchFlags& flags) {
-  add_choice(verb, "--suite", flags.suite, {"decode", "prefill", "published"},
-             "GPU: the six layers of DeepSeek-V3 at m = 1 to 128, at m = 4096, or both");
+  add_choice(verb, "--suite", flags.suite,
+             {"decode", "prefill", "published", "contiguous", "masked", "masked_decode", "routing",
+              "unaligned"},
+             "GPU: the six layers of DeepSeek-V3 at m = 1 to 128, at m = 4096, or both; grouped "
+             "products: the published rows, routing as in real models, groups from any row");
   add_choice(verb, "--flush", flags.flush, {"write", "read", "none"},
              "GPU: what fills the L2 cache before each call");
   add_choice(verb, "--timer", flags.timer, {"cupti", "event"},
@@ -209,16 +217,11 @@ std::vector<bench::DenseShape> suite_shapes(const GpuBenchFlags& flags) {
   return shapes;
 }
 
-Report bench_on_gpu(const Context& context, const GpuBenchFlags& flags,
-                    const GpuBenchRequest& request, const CommonFlags& common) {
-  std::optional<OutputFile> output, plot;
-  if (!request.output.empty()) output.emplace(request.output);
-  if (!flags.plot.empty()) plot.emplace(flags.plot);
-
+bench::GpuBenchOptions gpu_bench_options(const GpuBenchFlags& flags, const GpuBenchRequest& request,
+                                         const CommonFlags& common) {
   bench::GpuBenchOptions options;
   options.shapes = request.shapes;
-  const bool all_configs = flags.configs == std::vector<std::string>{"all"};
-  if (!flags.configs.empty()) options.configs = all_configs ? all_tags() : flags.configs;
+  if (!flags.configs.empty()) options.configs = asks_for_all(flags) ? all_tags() : flags.configs;
   options.gemm.batch_invariant = flags.batch_invariant;
   options.gemm.max_sms = flags.sms;
   options.vendor = !flags.no_vendor;
@@ -229,6 +232,17 @@ Report bench_on_gpu(const Context& context, const GpuBenchFlags& flags,
   options.flush = flush_of(flags.flush);
   options.timer = flags.timer == "event" ? bench::Timer::kEvent : bench::Timer::kCupti;
   options.seed = common.seed;
+  return options;
+}
+
+Report bench_on_gpu(const Context& context, const GpuBenchFlags& flags,
+                    const GpuBenchRequest& request, const CommonFlags& common) {
+  std::optional<OutputFile> output, plot;
+  if (!request.output.empty()) output.emplace(request.output);
+  if (!flags.plot.empty()) plot.emplace(flags.plot);
+
+  bench::GpuBenchOptions options = gpu_bench_options(flags, request, common);
+  const bool all_configs = asks_for_all(flags);
   Progress progress("measuring", static_cast<std::int64_t>(options.shapes.size()));
   options.progress = [&](double) { progress.advance(1); };
   const bench::GpuBenchResult result = bench::run_gpu_bench(context, options);

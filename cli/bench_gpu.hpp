@@ -6,13 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "bench/published.hpp"
+#include "bench/gpu_bench.hpp"
 #include "verb.hpp"
 
 namespace fathom::cli {
 
 struct GpuBenchFlags {
-  std::string suite;  ///< "", "decode", "prefill", "published"
+  std::string suite;  ///< empty = the shapes of the other flags
   std::string flush = "write";
   std::string timer = "cupti";
   std::string plot;
@@ -36,6 +36,8 @@ struct GpuBenchRequest {
   int iterations = 0;  ///< 0 = 20
   std::string output;  ///< JSON goes to this file too; empty = nowhere
 };
+bench::GpuBenchOptions gpu_bench_options(const GpuBenchFlags& flags, const GpuBenchRequest& request,
+                                         const CommonFlags& common);
 Report bench_on_gpu(const Context& context, const GpuBenchFlags& flags,
                     const GpuBenchRequest& request, const CommonFlags& common);
 

@@ -27,6 +27,8 @@ struct Verb {
 constexpr Verb kVerbs[] = {
     {"info", "What this build is and what it finds on this machine", add_info},
     {"plan", "What would run for a problem, and why; computes nothing", add_plan},
+    {"schedule", "The tiles of a product in the order in which a GPU would compute them",
+     add_schedule},
     {"quantize", "Cast the matrices of a safetensors file to FP8 with 128x128 scales",
      add_quantize},
     {"run", "Multiply two tensors of safetensors files", add_run},

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fathom/error.hpp>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -17,6 +18,7 @@ constexpr char kForms[] =
     "one of {\"offsets\": [...]}, {\"row_group\": [...], \"alignment\": 128}, {\"group_end\": "
     "[...], \"alignment\": "
     "128}, {\"rows\": [...], \"max_m\": N}";
+constexpr std::int64_t kMaxExtent = (std::int64_t{1} << 31) - 1;
 // Two gigabytes of rows at two bytes each would be past the largest extent: no honest file is
 // larger.
 constexpr std::int64_t kMaxFileBytes = std::int64_t{1} << 32;
@@ -139,6 +141,45 @@ GroupsFile parse_groups(std::string_view json, std::string_view subject) {
   events.check_text(json);
   nlohmann::json::sax_parse(json, &events);
   return events.take();
+}
+
+void check_entries(const GroupsFile& groups, const std::string& path) {
+  const std::size_t least = groups.form == Groups::Form::kRowGroup  ? 0
+                            : groups.form == Groups::Form::kOffsets ? 2
+                                                                    : 1;
+  if (groups.index.size() < least) {
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format(
+            "groups file \"{}\": its list has {} entries; one group or more needs at least {}",
+            path, groups.index.size(), least));
+  }
+  for (std::size_t i = 0; i < groups.index.size(); ++i) {
+    const std::int64_t value = groups.index[i];
+    const std::int64_t smallest = groups.form == Groups::Form::kRowGroup ? -1 : 0;
+    if (value < smallest || value > kMaxExtent) {
+      throw Error(
+          ErrorCode::kInvalidArgument,
+          fmt::format(
+              "groups file \"{}\": entry {} of its list is {}; it must be from {} to 2^31 - 1",
+              path, i, value, smallest));
+    }
+  }
+}
+
+std::int64_t groups_implied(Groups::Form form, const std::vector<std::int64_t>& index) {
+  switch (form) {
+    case Groups::Form::kNone:
+      return 1;
+    case Groups::Form::kOffsets:
+      return static_cast<std::int64_t>(index.size()) - 1;
+    case Groups::Form::kRowGroup:
+      return index.empty()
+                 ? 1
+                 : std::max<std::int64_t>(1, 1 + *std::max_element(index.begin(), index.end()));
+    default:
+      return static_cast<std::int64_t>(index.size());
+  }
 }
 
 GroupsFile read_groups_file(const std::string& path) {

@@ -26,6 +26,13 @@ struct GroupsFile {
 /// library's to report. `subject` names the file in messages. Throws Error(kInvalidArgument).
 GroupsFile parse_groups(std::string_view json, std::string_view subject);
 
+/// Throws Error(kInvalidArgument) where the list is too short for one group or holds what no form
+/// can mean.
+void check_entries(const GroupsFile& groups, const std::string& path);
+
+/// The groups that a list of this form counts; row_group: up to the last that has a row.
+std::int64_t groups_implied(Groups::Form form, const std::vector<std::int64_t>& index);
+
 /// Throws Error(kIo) where the file cannot be read, Error(kInvalidArgument) where it is malformed.
 GroupsFile read_groups_file(const std::string& path);
 

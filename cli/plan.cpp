@@ -10,6 +10,7 @@
 #include "json_report.hpp"
 #include "plan/gemm_planner.hpp"
 #include "problem_flags.hpp"
+#include "problem_views.hpp"
 
 namespace fathom::cli {
 namespace {
@@ -18,64 +19,19 @@ struct PlanFlags {
   ProblemFlags problem;
   std::optional<std::int64_t> m, n, k;
   std::int64_t num_groups = 1;
+  std::int64_t expected_m = 0;
   std::string device = "here";
   std::optional<std::int64_t> sms;
 };
 
-/// Views without memory behind them: planning reads shapes, strides and the alignment of addresses,
-/// never data. The addresses are disjoint, a multiple of 2^56 each, so that no check of overlap is
-/// met.
-class ViewMaker {
- public:
-  TensorView matrix(DType dtype, std::int64_t rows, std::int64_t cols, std::int64_t planes) {
-    const std::int64_t multiple = std::max<std::int64_t>(1, 16 / size_of(dtype));
-    const std::int64_t pitch =
-        (std::max<std::int64_t>(1, cols) + multiple - 1) / multiple * multiple;
-    if (planes == 0) return TensorView::matrix(next(), dtype, rows, cols, pitch);
-    return TensorView::batch(next(), dtype, planes, rows, cols, pitch);
-  }
-  TensorView vector(std::int64_t size) { return TensorView::vector(next(), DType::kInt32, size); }
-
- private:
-  void* next() { return reinterpret_cast<void*>(++count_ << 56); }
-  std::uintptr_t count_ = 0;
-};
-
-std::int64_t index_size(Groups::Form form, std::int64_t m, std::int64_t groups) {
-  switch (form) {
-    case Groups::Form::kOffsets:
-      return groups + 1;
-    case Groups::Form::kRowGroup:
-      return m;
-    default:
-      return groups;
-  }
-}
-
 GemmOperands views_of(const PlanFlags& flags) {
-  const std::int64_t m = required_extent(flags.m, "--m");
-  const std::int64_t n = required_extent(flags.n, "--n", 1);
-  const std::int64_t k = required_extent(flags.k, "--k");
-  const Groups::Form form = flags.problem.form();
-  const std::int64_t groups = required_extent(flags.num_groups, "--num-groups", 1);
-  const std::int64_t b_planes = form == Groups::Form::kNone ? 0 : groups;
-  const std::int64_t a_planes = form == Groups::Form::kMasked ? groups : 0;
-  const std::int64_t k_blocks = (k + 127) / 128;
-  const bool per_row = flags.problem.scale_b_block() == plan::ScaleBBlock::k1x128;
-  ViewMaker make;
-  GemmOperands operands;
-  operands.a = make.matrix(DType::kE4M3, m, k, a_planes);
-  operands.b = make.matrix(DType::kE4M3, n, k, b_planes);
-  operands.d = make.matrix(flags.problem.out(), m, n, a_planes);
-  // Rows contiguous: what the quantisers write and the kernels read fastest.
-  operands.scale_a = make.matrix(DType::kFp32, k_blocks, m, a_planes).transposed();
-  operands.scale_b = make.matrix(DType::kFp32, per_row ? n : (n + 127) / 128, k_blocks, b_planes);
-  if (form != Groups::Form::kNone) {
-    operands.groups.form = form;
-    operands.groups.index = make.vector(index_size(form, m, groups));
-    operands.groups.alignment = flags.problem.alignment;
-  }
-  return operands;
+  ProblemSize size;
+  size.m = required_extent(flags.m, "--m");
+  size.n = required_extent(flags.n, "--n", 1);
+  size.k = required_extent(flags.k, "--k");
+  size.num_groups = required_extent(flags.num_groups, "--num-groups", 1);
+  size.expected_m = flags.expected_m;
+  return problem_views(flags.problem, size);
 }
 
 GemmOptions options_of(const PlanFlags& flags) {
@@ -133,6 +89,7 @@ Action add_plan(CLI::App& verb) {
       ->type_name("G")
       ->check(check_int64)
       ->capture_default_str();
+  add_expected_m(verb, flags->expected_m);
   std::vector<std::string> devices = {"here"};
   for (const plan::DeviceSpec& device : plan::known_devices()) devices.push_back(device.name);
   add_choice(verb, "--device", flags->device, devices,
@@ -146,7 +103,9 @@ Action add_plan(CLI::App& verb) {
       "  fathom plan --op gemm --m 64 --n 7168 --k 2048\n"
       "  fathom plan --op gemm --m 64 --n 2112 --k 7168 --device h200 --sms 78\n"
       "  fathom plan --op gemm --m 8192 --n 4096 --k 7168 --layout row_group --num-groups 4 "
-      "--json\n");
+      "--json\n"
+      "  fathom plan --op gemm --m 256 --n 4096 --k 7168 --layout masked --num-groups 32 "
+      "--expected-m 20 --device h200\n");
   return [flags](const CommonFlags& common) {
     const std::string device = device_of(*flags);
     return device == "here" ? plan_here(*flags, common) : plan_for(device, *flags);

@@ -51,6 +51,15 @@ void add_problem_flags(CLI::App& verb, ProblemFlags& flags) {
       ->type_name("TAG");
 }
 
+void add_expected_m(CLI::App& verb, std::int64_t& value) {
+  verb.add_option("--expected-m", value,
+                  "Hint: rows expected in a group; 0 = unknown. It may change the config, never "
+                  "what is computed")
+      ->type_name("ROWS")
+      ->check(check_int64)
+      ->capture_default_str();
+}
+
 Groups::Form ProblemFlags::form() const {
   for (const Layout& row : kLayouts) {
     if (row.name == layout) return row.form;

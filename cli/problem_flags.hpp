@@ -32,6 +32,8 @@ struct ProblemFlags {
 
 /// --op, --out-dtype, --scale-b, --layout, --alignment, --accumulate, --batch-invariant, --config.
 void add_problem_flags(CLI::App& verb, ProblemFlags& flags);
+/// --expected-m.
+void add_expected_m(CLI::App& verb, std::int64_t& value);
 /// --out-dtype alone.
 void add_out_dtype(CLI::App& verb, std::string& value);
 DType out_dtype_of(const std::string& value);

@@ -36,6 +36,7 @@ using Action = std::function<Report(const CommonFlags&)>;
 
 Action add_info(CLI::App& verb);
 Action add_plan(CLI::App& verb);
+Action add_schedule(CLI::App& verb);
 Action add_quantize(CLI::App& verb);
 Action add_run(CLI::App& verb);
 Action add_verify(CLI::App& verb);

@@ -24,26 +24,6 @@ reference::DataKind data_kind(const std::string& name) {
   return reference::DataKind::kRandom;
 }
 
-void check_index(const GroupsFile& groups, const std::string& path) {
-  const std::size_t least = groups.form == Groups::Form::kRowGroup  ? 0
-                            : groups.form == Groups::Form::kOffsets ? 2
-                                                                    : 1;
-  if (groups.index.size() < least) {
-    fail(fmt::format(
-        "groups file \"{}\": its list has {} entries; one group or more needs at least {}", path,
-        groups.index.size(), least));
-  }
-  for (std::size_t i = 0; i < groups.index.size(); ++i) {
-    const std::int64_t value = groups.index[i];
-    const std::int64_t smallest = groups.form == Groups::Form::kRowGroup ? -1 : 0;
-    if (value < smallest || value > kMaxExtent) {
-      fail(fmt::format(
-          "groups file \"{}\": entry {} of its list is {}; it must be from {} to 2^31 - 1", path, i,
-          value, smallest));
-    }
-  }
-}
-
 void use_groups_file(const VerifyFlags& flags, reference::ProblemSpec& spec) {
   if (flags.groups_random) fail("--groups and --groups-random are given; give one of them");
   const GroupsFile groups = read_groups_file(*flags.groups_file);
@@ -52,7 +32,7 @@ void use_groups_file(const VerifyFlags& flags, reference::ProblemSpec& spec) {
         "--layout is {} and \"{}\" holds {}; give the layout of the file, or leave --layout out",
         flags.problem.layout, *flags.groups_file, layout_name(groups.form)));
   }
-  check_index(groups, *flags.groups_file);
+  check_entries(groups, *flags.groups_file);
   spec.form = groups.form;
   spec.index = groups.index;
   spec.alignment = groups.alignment.value_or(flags.problem.alignment);
@@ -70,15 +50,7 @@ void check_alignment(const reference::ProblemSpec& spec) {
 
 std::int64_t groups_of(const reference::ProblemSpec& spec) {
   if (spec.form == Groups::Form::kNone) return 1;
-  if (spec.index.empty()) return spec.num_groups;
-  switch (spec.form) {
-    case Groups::Form::kOffsets:
-      return static_cast<std::int64_t>(spec.index.size()) - 1;
-    case Groups::Form::kRowGroup:
-      return std::max<std::int64_t>(1, 1 + *std::max_element(spec.index.begin(), spec.index.end()));
-    default:
-      return static_cast<std::int64_t>(spec.index.size());
-  }
+  return spec.index.empty() ? spec.num_groups : groups_implied(spec.form, spec.index);
 }
 
 std::int64_t most_rows(const reference::ProblemSpec& spec) {

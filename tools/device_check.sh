@@ -22,17 +22,20 @@ shift $((OPTIND - 1))
 stages="compile 180 CompileDevice.*
 ptx 90 Ptx*
 oracle 60 OracleDevice.*
-sanity 60 SanitizerDevice.*
+sanity 60 SanitizerDevice.*:GroupedSanitizerDevice.*
 shapes 150 ShapesDevice.*
 configs 150 ConfigsDevice.*
 layouts 60 LayoutsDevice.*
 runtime 90 RuntimeDevice.*
+groupedfuzz 90 GroupedFuzzDevice.*
+grouped 90 GroupedReportsDevice.*:GroupedPoisonDevice.*:GroupedGraphDevice.*
+groupedlarge 60 GroupedLargeDevice.*
 quantize 90 QuantizeDevice.*
 large 90 LargeDevice.*
 hostcost 60 HostCostDevice.*
-memcheck 240 SanitizerDevice.*
-synccheck 240 SanitizerDevice.*
-initcheck 240 SanitizerDevice.*"
+memcheck 240 SanitizerDevice.*:GroupedSanitizerDevice.*
+synccheck 240 SanitizerDevice.*:GroupedSanitizerDevice.*
+initcheck 240 SanitizerDevice.*:GroupedSanitizerDevice.*"
 
 [ -x "$build/device_tests" ] || { echo "device_check: $build/device_tests is missing; make test builds it" >&2; exit 2; }
 mkdir -p "$out"

@@ -3,37 +3,29 @@
 
 #include <fmt/format.h>
 
+#include <cstddef>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include "api/cuda_runtime.hpp"
 #include "api/gemm_check.hpp"
-#include "cuda/memory.hpp"
 #include "cuda/tensor_map.hpp"
+#include "reference/gemm.hpp"
 
 namespace fathom::api {
 namespace {
 
 namespace kernel = device::gemm;
 
-void require_dense(const plan::GemmProblem& problem) {
-  if (!problem.grouped()) return;
-  throw Error(ErrorCode::kUnsupported,
-              fmt::format("{}: the operands lie on a GPU; the kernels compute the dense product "
-                          "only; call gemm for "
-                          "each group, or copy the operands to the host and use the CPU backend",
-                          operation_name(problem.form)));
-}
-
 void require_addresses(const GemmCall& call, const cuda::Device& device) {
-  const std::pair<const TensorView&, const char*> views[] = {{call.operands.a, "a"},
-                                                             {call.operands.scale_a, "scale_a"},
-                                                             {call.operands.b, "b"},
-                                                             {call.operands.scale_b, "scale_b"},
-                                                             {call.operands.d, "d"}};
+  const std::pair<const TensorView&, const char*> views[] = {
+      {call.operands.a, "a"}, {call.operands.scale_a, "scale_a"},
+      {call.operands.b, "b"}, {call.operands.scale_b, "scale_b"},
+      {call.operands.d, "d"}, {call.operands.groups.index, "groups"}};
   for (const auto& [view, name] : views) {
     // A tensor without elements may have any address.
-    if (view.shape[0] == 0 || view.shape[1] == 0) continue;
+    if (view.num_elements() == 0) continue;
     device.require_accessible(view.data,
                               fmt::format("{}: {}", operation_name(call.problem.form), name));
   }
@@ -86,20 +78,34 @@ void encode(const cuda::Driver& driver, const char* name, const kernel::TensorMa
   std::memcpy(&out, &encoded, sizeof(out));
 }
 
-kernel::Params bind_params(const cuda::Driver& driver, const GemmCall& call,
-                           const plan::GemmPlan& plan) {
+constexpr std::int64_t kZeroBytes = 16;  // what TMA asks of an address
+
+/// Operands for a product without blocks of k whose rows only the metadata knows: one block, in
+/// which TMA finds a row of one zero and zeros outside of it, with scales of zero.
+void bind_zeros(const void* zeros, kernel::TensorMapSpecs& maps, kernel::Params& params,
+                const void*& a, const void*& b) {
+  maps.a.dims[1] = maps.b.dims[1] = 1;
+  a = b = zeros;
+  const kernel::ScaleView none{.data = static_cast<const float*>(zeros), .count = 1};
+  params.scales_of_a = params.scales_of_b = none;
+}
+
+kernel::Params bind_params(const cuda::Driver& driver, const GemmCall& call, const CudaGemm& gemm) {
+  const plan::GemmPlan& plan = gemm.plan;
   const GemmOperands& operands = call.operands;
   const kernel::Sizes sizes = plan::sizes_of(call.problem);
   const kernel::Pointers pointers{static_cast<const float*>(operands.scale_a.data),
-                                  static_cast<const float*>(operands.scale_b.data),
-                                  operands.d.data};
+                                  static_cast<const float*>(operands.scale_b.data), operands.d.data,
+                                  operands.groups.index.data};
   // Without the programmatic launch there is nothing to be ahead of.
   const bool weights_early = call.options.programmatic_launch && call.options.weights_constant;
   kernel::Params params = kernel::make_params(plan.config, sizes, pointers, call.problem.accumulate,
                                               plan.band_tiles, weights_early);
-  const kernel::TensorMapSpecs maps = kernel::describe_tensor_maps(plan.config, sizes);
-  encode(driver, "a", maps.a, operands.a.data, params.a);
-  encode(driver, "b", maps.b, operands.b.data, params.b);
+  kernel::TensorMapSpecs maps = kernel::describe_tensor_maps(plan.config, sizes);
+  const void *a = operands.a.data, *b = operands.b.data;
+  if (call.problem.k == 0) bind_zeros(gemm.zeros.data(), maps, params, a, b);
+  encode(driver, "a", maps.a, a, params.a);
+  encode(driver, "b", maps.b, b, params.b);
   if (params.scales_of_a.by_tma != 0) {
     encode(driver, "scale_a", maps.scale_a, operands.scale_a.data, params.scale_a);
   }
@@ -108,6 +114,17 @@ kernel::Params bind_params(const cuda::Driver& driver, const GemmCall& call,
   }
   encode(driver, "d", maps.d, operands.d.data, params.d);
   return params;
+}
+
+/// Throws Error(kInvalidArgument) for metadata that breaks its rules. Waits for the stream.
+void check_metadata(const GemmCall& call, const cuda::Device& device, cuda::abi::Stream stream) {
+  const TensorView& index = call.operands.groups.index;
+  const std::int64_t bytes = index.num_elements() * size_of(index.dtype);
+  std::vector<std::byte> copy(static_cast<std::size_t>(bytes));
+  if (bytes > 0) cuda::copy_to_host(device, copy.data(), index.data, bytes, stream);
+  Groups groups = call.operands.groups;
+  groups.index.data = copy.data();
+  reference::row_groups(call.problem, groups);
 }
 
 unsigned extent(std::int32_t value) {
@@ -120,6 +137,8 @@ class BoundCudaGemm final : public BoundGemm {
 
   void launch(void* stream) const override {
     const auto handle = static_cast<cuda::abi::Stream>(stream);
+    if (call_.options.check_metadata && call_.problem.grouped())
+      check_metadata(call_, *gemm_.device, handle);
     if (gemm_.work == CudaGemmWork::kKernel) {
       // The driver reads the parameters before it returns and writes nothing.
       void* params[] = {const_cast<kernel::Params*>(&gemm_.params)};
@@ -162,7 +181,6 @@ plan::DeviceSpec device_spec(const cuda::DeviceInfo& info) {
 }
 
 CudaGemm plan_cuda_gemm(const GemmCall& call) {
-  require_dense(call.problem);
   CudaRuntime& runtime = cuda_runtime(call.context);
   const int index = call.operands.a.device.index;
   const cuda::Device& device = runtime.driver.device(index);
@@ -203,7 +221,13 @@ CudaGemm bind_cuda_gemm(const GemmCall& call) {
   gemm.shape.cluster.x = extent(plan.launch.cluster);
   gemm.shape.shared_bytes = plan.launch.smem_bytes;
   gemm.shape.programmatic = call.options.programmatic_launch;
-  gemm.params = bind_params(gemm.device->driver(), call, plan);
+  if (call.problem.k == 0) {
+    gemm.zeros = cuda::Buffer(*gemm.device, kZeroBytes);
+    gemm.zeros.fill(0);
+    const std::int32_t zero = 0;  // and wait, so that any stream may read
+    gemm.zeros.upload(&zero, sizeof zero);
+  }
+  gemm.params = bind_params(gemm.device->driver(), call, gemm);
   return gemm;
 }
 

@@ -7,6 +7,7 @@
 #include "api/gemm_memo.hpp"
 #include "cuda/device.hpp"
 #include "cuda/launch.hpp"
+#include "cuda/memory.hpp"
 #include "gemm/params.hpp"
 
 namespace fathom::api {
@@ -21,6 +22,7 @@ struct CudaGemm : PlannedGemm {
   // kKernel:
   cuda::LaunchShape shape{};
   device::gemm::Params params{};
+  cuda::Buffer zeros;  ///< what a grouped product reads whose k is 0
 };
 
 /// What the planner knows of a device of this machine.

@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <bit>
+#include <cstddef>
+
 #include <fathom/error.hpp>
 
 namespace fathom::cuda {
@@ -48,13 +51,7 @@ void Buffer::upload(const void* from, std::int64_t bytes, std::int64_t offset, a
 void Buffer::download(void* to, std::int64_t bytes, std::int64_t offset, abi::Stream stream) const {
   require_range(bytes, offset);
   if (bytes == 0) return;
-  const Driver& driver = device_->driver();
-  const ContextGuard guard(*device_);
-  const auto from = pointer_ + static_cast<abi::DevicePointer>(offset);
-  driver.check(driver.api().memcpy_dtoh_async(to, from, static_cast<std::size_t>(bytes), stream),
-               "cuMemcpyDtoHAsync", "copying from the device");
-  driver.check(driver.api().stream_synchronize(stream), "cuStreamSynchronize",
-               "copying from the device");
+  copy_to_host(*device_, to, static_cast<const std::byte*>(data()) + offset, bytes, stream);
 }
 
 void Buffer::fill(unsigned char value, abi::Stream stream) {
@@ -73,6 +70,17 @@ void set_zero(const Device& device, void* data, std::int64_t rows, std::int64_t 
           reinterpret_cast<abi::DevicePointer>(data), static_cast<std::size_t>(pitch_bytes), 0,
           static_cast<std::size_t>(row_bytes), static_cast<std::size_t>(rows), stream),
       "cuMemsetD2D8Async", "setting a result to zero");
+}
+
+void copy_to_host(const Device& device, void* to, const void* from, std::int64_t bytes,
+                  abi::Stream stream) {
+  const Driver& driver = device.driver();
+  const ContextGuard guard(device);
+  driver.check(driver.api().memcpy_dtoh_async(to, std::bit_cast<abi::DevicePointer>(from),
+                                              static_cast<std::size_t>(bytes), stream),
+               "cuMemcpyDtoHAsync", "copying from the device");
+  driver.check(driver.api().stream_synchronize(stream), "cuStreamSynchronize",
+               "copying from the device");
 }
 
 Stream::Stream(const Device& device) : device_(device) {

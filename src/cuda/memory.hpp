@@ -46,6 +46,10 @@ class Buffer {
 void set_zero(const Device& device, void* data, std::int64_t rows, std::int64_t row_bytes,
               std::int64_t pitch_bytes, abi::Stream stream);
 
+/// Copies from device memory of anybody's, ordered in `stream`, complete on return.
+void copy_to_host(const Device& device, void* to, const void* from, std::int64_t bytes,
+                  abi::Stream stream);
+
 class Stream {
  public:
   explicit Stream(const Device& device);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "plan/gemm_work.hpp"
+
 namespace fathom::plan {
 namespace {
 
@@ -21,6 +23,9 @@ struct Shape {
   const Sizes& sizes;
   const DeviceSpec& device;
   const GemmCostCoefficients& coefficients;
+  const GemmWork& work;
+  double group_units;       // along m, of one group
+  double multiplied_share;  // of the tiles' rows: warpgroups whose 64 rows are foreign do not
   std::int64_t units_m, units_n, clusters, steps;
   double k_blocks;     // of one CTA and tile
   double ctas_per_sm;  // resident on the busiest SM
@@ -37,18 +42,25 @@ double run_penalty(const Shape& s) {
   return s.config.scale_b_run() >= 64 ? 1.0 : 1.0 + s.coefficients.odd_width_share;
 }
 
+/// Clocks of the tensor cores for `left` rows of the 64-row side against the other operand's, a
+/// block of k. wgmma reads its 64 rows from shared memory at 128 bytes a clock, so that n below 32
+/// gains nothing.
+double wgmma_clocks(const Shape& s, int left) {
+  constexpr int kFewestColumns = 32;
+  return static_cast<double>(left) * std::max(s.config.right_rows(), kFewestColumns) * kBlockBytes /
+         s.device.tensor_fma_per_clk;
+}
+
 double tensor_us(const Shape& s) {
-  const double clocks =
-      s.config.block_m * s.config.block_n * kBlockBytes / s.device.tensor_fma_per_clk;
+  const double clocks = wgmma_clocks(s, s.config.left_rows());
   const double rate = s.clock_ghz * 1e3 * s.coefficients.tensor_efficiency;
-  return s.tile_blocks() * s.ctas_per_sm * clocks * run_penalty(s) / rate;
+  return s.tile_blocks() * s.ctas_per_sm * clocks * s.multiplied_share * run_penalty(s) / rate;
 }
 
 double latency_us(const Shape& s) {
   const GemmConfig& c = s.config;
   const GemmCostCoefficients& co = s.coefficients;
-  const double wgmma =
-      c.waves() * device::gemm::kWgmmaM * c.block_n * kBlockBytes / s.device.tensor_fma_per_clk;
+  const double wgmma = wgmma_clocks(s, c.waves() * device::gemm::kWgmmaM);
   const double rest = c.stream()       ? co.stream_latency_clk
                       : c.early_wait() ? co.early_wait_clk
                                        : co.block_latency_clk;
@@ -74,25 +86,29 @@ double l2_us(const Shape& s) {
 
 double hbm_us(const Shape& s, int band_tiles) {
   const GemmConfig& c = s.config;
-  const double a = as_double(s.sizes.m) * as_double(s.sizes.k);
-  const double b = as_double(s.sizes.n) * as_double(s.sizes.k);
-  const double d = as_double(s.sizes.m) * as_double(s.sizes.n) * c.d_bytes();
+  const double a = s.work.rows * as_double(s.sizes.k);
+  const double b = as_double(s.sizes.n) * as_double(s.sizes.k);  // of one group
+  const double d = s.work.rows * as_double(s.sizes.n) * c.d_bytes();
   const double useful = as_double(s.device.l2_useful_bytes);
   // B is read once for each band, unless it stays in L2; the rows of a band once, unless they do
   // not fit.
-  const double bands = std::ceil(as_double(s.units_m) * c.cluster_m / band_tiles);
+  const double bands = std::ceil(s.group_units * c.cluster_m / band_tiles);
   const double band_bytes = as_double(band_tiles) * c.block_m * as_double(s.sizes.k);
   const double band_waves =
       std::ceil(as_double(s.units_n) * band_tiles / c.cluster_m / as_double(s.clusters));
-  const double b_reads = c.stream()
-                             ? 1 + s.coefficients.stream_reread_share * (as_double(s.units_m) - 1)
-                         : b <= useful ? 1.0
-                                       : bands;
-  const double reads = a * (band_bytes <= useful ? 1.0 : band_waves) + b * b_reads;
-  // Stream loads are evict-first and leave dirty lines alone; others push out up to 0.7 of L2.
-  const double write_backs = c.stream() ? 0.0
-                                        : std::min(s.device.hbm_write_back_share * reads,
-                                                   0.7 * as_double(s.device.l2_bytes));
+  const double b_reads =
+      c.stream() ? 1 + s.coefficients.stream_reread_share * (as_double(s.units_m) - 1)
+      // Evict-first weights are gone before a second tile of the group comes.
+      : s.config.grouped && device::gemm::reads_weights_once(c, s.sizes) ? s.group_units
+      : b <= useful                                                      ? 1.0
+                                                                         : bands;
+  const double reads = a * (band_bytes <= useful ? 1.0 : band_waves) + s.work.groups * b * b_reads;
+  // Loads of weights that are read once are evict-first and leave dirty lines alone; others push
+  // out up to 0.7 of L2.
+  const double write_backs =
+      device::gemm::reads_weights_once(c, s.sizes)
+          ? 0.0
+          : std::min(s.device.hbm_write_back_share * reads, 0.7 * as_double(s.device.l2_bytes));
   const double slots = as_double(s.steps) * as_double(s.clusters);
   const double idle = slots / (as_double(s.units_m) * as_double(s.units_n)) - 1.0;
   const double quantised = 1.0 + s.coefficients.hbm_tail_share * idle;
@@ -105,7 +121,7 @@ double epilogue_us(const Shape& s) {
   const GemmCostCoefficients& co = s.coefficients;
   const double tile_bytes = static_cast<double>(c.block_m) * c.block_n * c.d_bytes();
   // TMA moves up to 128 bytes of a row of D at once; widths with few factors of two leave less.
-  const int chunks = ceil_div(c.block_n * c.d_bytes(), 128);
+  const int chunks = ceil_div(c.d_cols() * c.d_bytes(), 128);
   const double narrow = c.tma_store() ? (c.d_chunks() - chunks) * co.narrow_chunk_us : 0;
   if (c.stream()) {
     double tile = narrow + tile_bytes / c.k_parts() / (co.stream_store_bytes_per_ns * 1e3);
@@ -156,13 +172,21 @@ int band_tiles_of(const GemmConfig& config, std::int64_t units_m, std::int64_t c
   return static_cast<int>(ceil_div(units_m, bands)) * config.cluster_m;
 }
 
-GemmCost gemm_cost(const GemmConfig& config, const Sizes& sizes,
-                   const device::gemm::LaunchShape& launch, int sms, const DeviceSpec& device,
-                   const GemmCostCoefficients& coefficients) {
-  const std::int64_t units_m = ceil_div(sizes.m, std::int64_t{config.block_m} * config.cluster_m);
+namespace {
+
+/// The cost when each group makes so many units along m.
+GemmCost cost_of_units(const GemmConfig& config, const Sizes& sizes,
+                       const device::gemm::LaunchShape& launch, int sms, const DeviceSpec& device,
+                       const GemmCostCoefficients& coefficients, const GemmWork& work,
+                       double group_units, double group_slices) {
+  const int height = config.block_m * config.cluster_m;
+  const bool sliced = config.grouped && !config.swap_operands;
+  const auto units_m = static_cast<std::int64_t>(std::ceil(work.groups * group_units));
   const std::int64_t units_n = ceil_div(sizes.n, std::int64_t{config.block_n} * config.cluster_n);
-  const std::int64_t clusters = launch.grid / launch.cluster;
-  const double active = std::min(sms, launch.grid);
+  // The grid of a grouped launch is for the most units that there can be.
+  const std::int64_t clusters =
+      std::min<std::int64_t>(launch.grid / launch.cluster, units_m * units_n);
+  const double active = std::min(as_double(sms), as_double(clusters * launch.cluster));
   // The cap is a cap of the card: few busy SMs run at the highest clock.
   const double capped =
       std::min(device.max_clock_ghz, device.capped_clock_ghz * device.num_sms / active);
@@ -171,18 +195,22 @@ GemmCost gemm_cost(const GemmConfig& config, const Sizes& sizes,
                 sizes,
                 device,
                 coefficients,
+                work,
+                group_units,
+                sliced ? group_slices * device::gemm::kWgmmaM / (group_units * height) : 1.0,
                 units_m,
                 units_n,
                 clusters,
                 ceil_div<std::int64_t>(units_m * units_n, clusters),
                 as_double(device::gemm::k_blocks_per_cta(config, sizes.k_blocks())),
-                std::ceil(launch.grid / active),
+                std::ceil(as_double(clusters * launch.cluster) / active),
                 active,
                 config.stream() ? std::max(waiting, capped) : capped};
   GemmCost cost;
   cost.tiles = units_m * units_n * config.cluster_m * config.cluster_n;
   cost.steps = s.steps;
-  cost.band_tiles = band_tiles_of(config, units_m, clusters, sizes.k, device.l2_useful_bytes);
+  cost.band_tiles = band_tiles_of(config, static_cast<std::int64_t>(std::ceil(group_units)),
+                                  clusters, sizes.k, device.l2_useful_bytes);
   cost.start_us = coefficients.launch_us + coefficients.fill_us +
                   (config.cluster_size() > 1 ? coefficients.cluster_start_us : 0);
   cost.tensor_us = tensor_us(s);
@@ -193,6 +221,24 @@ GemmCost gemm_cost(const GemmConfig& config, const Sizes& sizes,
   cost.epilogue_us = epilogue_us(s);
   cost.total_us = cost.start_us + p_norm(cost, coefficients.norm) + cost.epilogue_us;
   return cost;
+}
+
+}  // namespace
+
+GemmCost gemm_cost(const GemmConfig& config, const Sizes& sizes,
+                   const device::gemm::LaunchShape& launch, int sms, const DeviceSpec& device,
+                   const GemmCostCoefficients& coefficients) {
+  const GemmWork work = expected_work(sizes);
+  const int height = config.block_m * config.cluster_m;
+  const auto cost = [&](auto pieces) {
+    return cost_of_units(config, sizes, launch, sms, device, coefficients, work,
+                         pieces(height, work), pieces(device::gemm::kWgmmaM, work));
+  };
+  if (work.uneven >= 1) return cost(routed_pieces);
+  GemmCost exact = cost(exact_pieces);
+  if (work.uneven > 0)
+    exact.total_us += work.uneven * (cost(routed_pieces).total_us - exact.total_us);
+  return exact;
 }
 
 const char* bound_by(const GemmCost& cost) {

@@ -22,10 +22,12 @@ std::string json_value(Value value) {
 }
 
 std::string config_json(const GemmConfig& config) {
-  std::string text = fmt::format(R"({{"tag":"{}","kernel":"{}","swap_ab":false)", gemm_tag(config),
-                                 gemm_kernel_name(config));
+  std::string text =
+      fmt::format(R"({{"tag":"{}","kernel":"{}")", gemm_tag(config), gemm_kernel_name(config));
   device::gemm::for_each_field(config, [&text](const char* name, auto value) {
-    text += fmt::format(R"(,"{}":{})", name, json_value(value));
+    // The field's word for it: what A and B are to wgmma.
+    const bool swap = std::string_view(name) == "swap_operands";
+    text += fmt::format(R"(,"{}":{})", swap ? "swap_ab" : name, json_value(value));
   });
   return text + "}";
 }
@@ -39,6 +41,21 @@ std::string candidate_json(const GemmCandidate& candidate) {
       c.start_us, c.tensor_us, c.latency_us, c.ring_us, c.l2_us, c.hbm_us, c.epilogue_us);
 }
 
+/// What the planner took a grouped problem for, and how its tile takes the rows.
+std::string work_text(const GemmPlan& plan) {
+  const GemmConfig& c = plan.config;
+  if (!c.grouped) return {};
+  std::string text = fmt::format("; {} {:.4g} rows in each of {:.4g} groups",
+                                 plan.hinted ? "told to expect" : "without a hint expecting",
+                                 plan.work.rows_per_group(), plan.work.groups);
+  if (c.swap_operands)
+    return text + fmt::format(
+                      ", operands swapped: the rows fill wgmma's n side ({} of them at a "
+                      "time), not its 64-row side",
+                      c.block_m);
+  return text + fmt::format(", {} rows a tile on wgmma's 64-row side", c.block_m);
+}
+
 }  // namespace
 
 std::string why_text(const GemmPlan& plan) {
@@ -48,7 +65,8 @@ std::string why_text(const GemmPlan& plan) {
   std::string text =
       fmt::format("{}: {} tiles in {} steps of {} CTAs, {:.2f} us modelled, bound by {}",
                   gemm_tag(chosen.config), chosen.cost.tiles, chosen.cost.steps, chosen.launch.grid,
-                  chosen.cost.total_us, bound_by(chosen.cost));
+                  chosen.cost.total_us, bound_by(chosen.cost)) +
+      work_text(plan);
   if (plan.forced)
     return text + fmt::format("; forced, the model prefers {} ({:.2f} us)", gemm_tag(best.config),
                               best.cost.total_us);
@@ -67,9 +85,10 @@ std::string plan_json(const GemmPlan& plan) {
   }
   return fmt::format(
       R"({{"config":{},"launch":{{"grid":{},"block":{},"cluster":{},"smem_bytes":{},"band_tiles":{}}},)"
-      R"("candidates":[{}],"why":"{}"}})",
+      R"("expected":{{"groups":{:.6g},"rows":{:.6g},"hinted":{}}},"candidates":[{}],"why":"{}"}})",
       config_json(plan.config), plan.launch.grid, plan.launch.block, plan.launch.cluster,
-      plan.launch.smem_bytes, plan.band_tiles, candidates, why_text(plan));
+      plan.launch.smem_bytes, plan.band_tiles, plan.work.groups, plan.work.rows, plan.hinted,
+      candidates, why_text(plan));
 }
 
 std::string plan_table(const GemmPlan& plan, std::size_t max_candidates) {

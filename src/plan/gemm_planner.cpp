@@ -38,19 +38,64 @@ ScaleB scale_b_of(const GemmProblem& problem) {
 }
 
 std::string sizes_text(const GemmProblem& p) {
-  return fmt::format("m = {}, n = {}, k = {}", p.m, p.n, p.k);
+  return fmt::format("m = {}, n = {}, k = {}{}", p.m, p.n, p.k,
+                     p.grouped() ? fmt::format(" in {} groups", p.num_groups) : "");
+}
+
+device::gemm::GroupForm form_of(Groups::Form form) {
+  return static_cast<device::gemm::GroupForm>(form);
+}
+static_assert(static_cast<int>(device::gemm::GroupForm::kMasked) ==
+              static_cast<int>(Groups::Form::kMasked));
+
+/// Rows expected in a group where something is known: the hint, an even share of the rows, or what
+/// is less.
+std::int64_t expected_rows(const GemmProblem& p) {
+  if (p.form == Groups::Form::kMasked)
+    return std::min(p.expected_m, std::max<std::int64_t>(p.m, 1));
+  const std::int64_t share = ceil_div(std::max<std::int64_t>(p.m, 1), p.num_groups);
+  return p.expected_m > 0 ? std::min(p.expected_m, share) : share;
+}
+
+device::gemm::Grouping grouping_of(const GemmProblem& p) {
+  if (!p.grouped()) return {};
+  return {.form = form_of(p.form),
+          .num_groups = p.num_groups,
+          .alignment = p.alignment,
+          .expected_rows = expected_rows(p),
+          .index_is_int64 = p.index_is_int64,
+          .zero_padding = p.zero_padding,
+          .a_stride = p.a.group_stride,
+          .b_stride = p.b.group_stride,
+          .d_stride = p.d.group_stride,
+          .scale_a_stride = p.scale_a.group_stride,
+          .scale_b_stride = p.scale_b.group_stride};
+}
+
+/// The row pitch; of matrices with one row the distance between groups, where both would do.
+std::int64_t pitch_of(const MatrixLayout& layout) {
+  return layout.rows <= 1 && layout.group_stride > 0 ? layout.group_stride : layout.row_stride;
 }
 
 void check_served(const GemmProblem& problem) {
-  if (problem.grouped())
-    throw Error(ErrorCode::kUnsupported,
-                "gemm: the problem is grouped; there are GPU kernels for dense products only: loop "
-                "over the groups, or use "
-                "the CPU backend");
   if (problem.out != DType::kBf16 && problem.out != DType::kFp32)
     throw Error(
         ErrorCode::kUnsupported,
         fmt::format("gemm: d is {}; GPU kernels write bf16 or fp32", to_string(problem.out)));
+}
+
+/// Whether this config is made for problems of this kind, whatever their sizes.
+bool right_kind(const GemmConfig& config, const GemmProblem& problem) {
+  return config.output == output_of(problem) && config.scale_b == scale_b_of(problem) &&
+         config.grouped == problem.grouped();
+}
+
+/// For a problem that no config computes: what is in the way of the first that is made for its
+/// kind.
+std::string why_none(const GemmProblem& problem, const DeviceSpec& device) {
+  for (const GemmConfig& config : gemm_configs())
+    if (right_kind(config, problem)) return why_not(config, problem, device);
+  return "there are none for its output and scales";
 }
 
 GemmConfig forced_config(const GemmProblem& problem, const DeviceSpec& device) {
@@ -70,7 +115,10 @@ GemmConfig forced_config(const GemmProblem& problem, const DeviceSpec& device) {
 
 GemmCandidate price(const GemmConfig& config, const device::gemm::Sizes& sizes, int sms,
                     const DeviceSpec& device, const GemmCostCoefficients& coefficients) {
-  const auto schedule = device::gemm::make_dense_schedule(config, sizes.m, sizes.n, 1);
+  const auto schedule =
+      config.grouped ? device::gemm::make_grouped_schedule(
+                           config, device::gemm::make_group_index(sizes, nullptr), sizes.n, 1)
+                     : device::gemm::make_dense_schedule(config, sizes.m, sizes.n, 1);
   const LaunchShape launch = device::gemm::launch_shape(
       config, schedule, cta_room(config, sms, device), device::gemm::plan_smem(config).total_bytes);
   return {config, launch, gemm_cost(config, sizes, launch, sms, device, coefficients)};
@@ -89,16 +137,23 @@ GemmCandidate price_gemm(const GemmConfig& config, const GemmProblem& problem,
 }
 
 device::gemm::Sizes sizes_of(const GemmProblem& p) {
-  return {.m = std::max<std::int64_t>(p.m, 1),
-          .n = std::max<std::int64_t>(p.n, 1),
-          .k = std::max<std::int64_t>(p.k, 1),
-          .a_pitch = p.a.row_stride,
-          .b_pitch = p.b.row_stride,
-          .d_pitch = p.d.row_stride,
-          .scale_a_stride = p.scale_a.row_stride,
-          .scale_a_k_stride = p.scale_a.col_stride,
-          .scale_b_stride = p.scale_b.row_stride,
-          .scale_b_k_stride = p.scale_b.col_stride};
+  device::gemm::Sizes sizes{.m = std::max<std::int64_t>(p.m, 1),
+                            .n = std::max<std::int64_t>(p.n, 1),
+                            .k = std::max<std::int64_t>(p.k, 1),
+                            .a_pitch = pitch_of(p.a),
+                            .b_pitch = pitch_of(p.b),
+                            .d_pitch = pitch_of(p.d),
+                            .scale_a_stride = p.scale_a.row_stride,
+                            .scale_a_k_stride = p.scale_a.col_stride,
+                            .scale_b_stride = p.scale_b.row_stride,
+                            .scale_b_k_stride = p.scale_b.col_stride,
+                            .groups = grouping_of(p)};
+  if (p.k > 0) return sizes;
+  // Tensors without elements: any lawful layout will do.
+  sizes.a_pitch = sizes.b_pitch = 16;
+  sizes.groups.a_stride = sizes.groups.b_stride = 0;
+  sizes.groups.scale_a_stride = sizes.groups.scale_b_stride = 0;
+  return sizes;
 }
 
 std::string why_not(const GemmConfig& config, const GemmProblem& problem,
@@ -136,10 +191,11 @@ GemmPlan plan_gemm(const GemmProblem& problem, const DeviceSpec& device,
   const device::gemm::Sizes sizes = sizes_of(problem);
   const int sms = sm_budget(problem, device);
   GemmPlan plan;
+  plan.work = expected_work(sizes);
+  plan.hinted = problem.expected_m > 0;
   plan.candidates.reserve(gemm_configs().size() + 1);
   for (const GemmConfig& config : gemm_configs())
-    if (config.output == output_of(problem) && config.scale_b == scale_b_of(problem) &&
-        why_not(config, problem, device).empty())
+    if (right_kind(config, problem) && why_not(config, problem, device).empty())
       plan.candidates.push_back(price(config, sizes, sms, device, coefficients));
   std::stable_sort(
       plan.candidates.begin(), plan.candidates.end(),
@@ -147,7 +203,7 @@ GemmPlan plan_gemm(const GemmProblem& problem, const DeviceSpec& device,
   if (plan.candidates.empty())
     throw Error(ErrorCode::kUnsupported,
                 fmt::format("gemm: no GPU kernel computes {} on {}: {}", sizes_text(problem),
-                            device.name, why_not(gemm_configs().front(), problem, device)));
+                            device.name, why_none(problem, device)));
   plan.config = plan.candidates.front().config;
   if (!problem.config.empty()) {
     plan.config = forced_config(problem, device);
@@ -158,7 +214,10 @@ GemmPlan plan_gemm(const GemmProblem& problem, const DeviceSpec& device,
   }
   plan.launch = plan.chosen().launch;
   plan.band_tiles = plan.chosen().cost.band_tiles;
-  if (problem.m == 0 || problem.n == 0 || problem.k == 0) plan.launch.grid = 0;
+  // Without blocks of k D is cleared. Which rows of a grouped D, only the metadata says: that takes
+  // the kernel, on operands of zeros.
+  if (problem.m == 0 || problem.n == 0 || (problem.k == 0 && !problem.grouped()))
+    plan.launch.grid = 0;
   return plan;
 }
 

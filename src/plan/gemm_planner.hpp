@@ -11,6 +11,7 @@
 #include "plan/gemm_configs.hpp"
 #include "plan/gemm_cost.hpp"
 #include "plan/gemm_problem.hpp"
+#include "plan/gemm_work.hpp"
 
 namespace fathom::plan {
 
@@ -23,9 +24,12 @@ struct GemmCandidate {
 
 struct GemmPlan {
   GemmConfig config;
-  device::gemm::LaunchShape launch;  ///< grid = 0 when there is nothing to launch: m, n or k is 0
-  int band_tiles = 1;                ///< for device::gemm::make_params
-  bool forced = false;               ///< the caller named the config
+  device::gemm::LaunchShape launch;       ///< grid = 0 when there is nothing to launch: no rows, or
+                                          ///< (dense) k = 0
+  int band_tiles = 1;                     ///< for device::gemm::make_params
+  GemmWork work;                          ///< what the costs assume
+  bool hinted = false;                    ///< by the caller's expected_m
+  bool forced = false;                    ///< the caller named the config
   std::vector<GemmCandidate> candidates;  ///< every config that could run, cheapest first
 
   bool launches() const { return launch.grid > 0; }

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from conftest import BINARY, ROOT, fail, run, run_process, succeed
 
-VERBS = ["info", "plan", "quantize", "run", "verify", "bench"]
+VERBS = ["info", "plan", "schedule", "quantize", "run", "verify", "bench"]
 
 
 def test_info_fields(no_gpu):

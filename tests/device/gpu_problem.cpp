@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -178,8 +179,9 @@ Verdict GpuProblem::judge(const std::string& config, cuda::abi::Stream stream) {
   check.wrong_cols = static_cast<unsigned char*>(flags.data()) + c.m;
   oracle_.run(check, stream);
   const std::int64_t element = size_of(c.out);
-  oracle_.run(CheckCanaries{d_.data(), damaged.data(), d_.bytes(), kGuardBytes, c.m, c.n * element,
-                            d_pitch_ * element, kCanary, 0},
+  oracle_.run(CheckCanaries{d_.data(), damaged.data(), nullptr, d_.bytes(), kGuardBytes, 1, c.m,
+                            std::max<std::int64_t>(d_bytes_, 1), c.n * element, d_pitch_ * element,
+                            kCanary, 0},
               stream);
   result.download(&found, sizeof(found), 0, stream);
   std::int64_t damaged_bytes = 0;

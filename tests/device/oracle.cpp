@@ -47,6 +47,7 @@ Oracle::Oracle()
   fill_floats_ = library.function(device_, "fill_floats", 0);
   check_gemm_ = library.function(device_, "check_gemm", 0);
   check_canaries_ = library.function(device_, "check_canaries", 0);
+  poison_rows_ = library.function(device_, "poison_rows", 0);
   compare_bytes_ = library.function(device_, "compare_bytes", 0);
   support::Random random(kTableSeed);
   std::vector<std::uint8_t> codes[2];

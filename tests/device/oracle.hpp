@@ -43,8 +43,15 @@ struct CheckGemm {
 struct CheckCanaries {
   const void* memory;
   void* damaged;
-  std::int64_t bytes, first_byte, rows, row_bytes, pitch_bytes;
-  std::uint32_t canary, unused;
+  const void* owner;
+  std::int64_t bytes, first_byte, planes, plane_rows, plane_bytes, row_bytes, pitch_bytes;
+  std::uint32_t canary, zero_padding;
+};
+struct PoisonRows {
+  void* data;
+  const void* owner;
+  std::int64_t planes, rows, cols, plane_stride, row_stride, col_stride;
+  std::uint32_t bytes, value;
 };
 struct CompareBytes {
   const void *one, *other;
@@ -72,6 +79,9 @@ class Oracle {
   void run(const CheckCanaries& params, cuda::abi::Stream stream) {
     spread(check_canaries_, params, stream);
   }
+  void run(const PoisonRows& params, cuda::abi::Stream stream) {
+    spread(poison_rows_, params, stream);
+  }
   void run(const CheckGemm& params, cuda::abi::Stream stream);
   /// Whether two device buffers of one size hold the same bytes (the last size % 16 bytes are not
   /// read).
@@ -95,7 +105,8 @@ class Oracle {
 
   Context context_;
   const cuda::Device& device_;
-  cuda::Function fill_codes_, fill_floats_, check_gemm_, check_canaries_, compare_bytes_;
+  cuda::Function fill_codes_, fill_floats_, check_gemm_, check_canaries_, poison_rows_,
+      compare_bytes_;
   cuda::Buffer tables_[5];
   cuda::Buffer different_;
 };

@@ -176,18 +176,39 @@ extern "C" __global__ void __launch_bounds__(256) check_gemm(const Check c) {
   if (t < 2) atomicAdd(t == 0 ? &c.result->error_squares : &c.result->exact_squares, squares[t][0]);
 }
 
-struct Canaries { const u8* memory; u64* damaged; i64 bytes, first_byte, rows, row_bytes, pitch_bytes; u32 canary, unused; };
+struct Canaries {
+  const u8* memory; u64* damaged; const int* owner;
+  i64 bytes, first_byte, planes, plane_rows, plane_bytes, row_bytes, pitch_bytes;
+  u32 canary, zero_padding;
+};
 
-// Counts the bytes that should still be `canary`: all but `rows` rows of `row_bytes`, `pitch_bytes` apart, from `first_byte` on.
+// Counts the bytes that should still be `canary`: all but the rows of `row_bytes`, `pitch_bytes` apart, of the planes from
+// `first_byte` on. Of rows that owner (null: every row has one) says are nobody's the bytes must be `canary` too, or zero.
 extern "C" __global__ void check_canaries(const Canaries c) {
   const i64 step = (i64)gridDim.x * blockDim.x;
   u64 damaged = 0;
   for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < c.bytes; i += step) {
     const i64 at = i - c.first_byte;
-    const bool written = at >= 0 && at / c.pitch_bytes < c.rows && at % c.pitch_bytes < c.row_bytes;
-    if (!written && c.memory[i] != c.canary) ++damaged;
+    const i64 plane = at / c.plane_bytes, row = at % c.plane_bytes / c.pitch_bytes;
+    const bool in_row = at >= 0 && plane < c.planes && row < c.plane_rows && at % c.plane_bytes % c.pitch_bytes < c.row_bytes;
+    const bool owned = in_row && (!c.owner || c.owner[plane * c.plane_rows + row] >= 0);
+    const u32 expected = in_row && c.zero_padding ? 0 : c.canary;
+    if (!owned && c.memory[i] != expected) ++damaged;
   }
   if (damaged) atomicAdd(c.damaged, damaged);
+}
+
+struct Poison { u8* data; const int* owner; i64 planes, rows, cols, plane_stride, row_stride, col_stride; u32 bytes, value; };
+
+// Sets the elements of rows that are nobody's; strides in bytes.
+extern "C" __global__ void poison_rows(const Poison p) {
+  const i64 step = (i64)gridDim.x * blockDim.x;
+  const i64 row_elements = p.cols * p.bytes;
+  for (i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x; i < p.planes * p.rows * row_elements; i += step) {
+    const i64 row = i / row_elements, col = i % row_elements / p.bytes;
+    if (p.owner[row] < 0)
+      p.data[row / p.rows * p.plane_stride + row % p.rows * p.row_stride + col * p.col_stride + i % p.bytes] = p.value;
+  }
 }
 
 struct Compare { const uint4* one; const uint4* other; u64* different; i64 words; };

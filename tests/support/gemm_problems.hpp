@@ -22,4 +22,23 @@ inline plan::GemmProblem dense_problem(std::int64_t m, std::int64_t n, std::int6
   return p;
 }
 
+/// The same in groups. `m`: rows in all, masked: max_m.
+inline plan::GemmProblem grouped_problem(Groups::Form form, std::int64_t groups, std::int64_t m,
+                                         std::int64_t n, std::int64_t k,
+                                         std::int64_t expected_m = 0) {
+  plan::GemmProblem p = dense_problem(m, n, k);
+  p.form = form;
+  p.num_groups = groups;
+  p.expected_m = expected_m;
+  const auto plane = [](plan::MatrixLayout& layout) {
+    layout.group_stride =
+        layout.col_stride == 1 ? layout.rows * layout.row_stride : layout.cols * layout.col_stride;
+  };
+  plane(p.b);
+  plane(p.scale_b);
+  if (form != Groups::Form::kMasked) return p;
+  for (plan::MatrixLayout* layout : {&p.a, &p.scale_a, &p.d}) plane(*layout);
+  return p;
+}
+
 }  // namespace fathom::testing

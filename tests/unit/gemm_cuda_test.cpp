@@ -21,6 +21,7 @@
 #include "gemm/smem.hpp"
 #include "plan/gemm_configs.hpp"
 #include "support/fake_compiler.hpp"
+#include "support/fake_kernels.hpp"
 #include "support/recording_cuda.hpp"
 #include "support/scratch_directory.hpp"
 
@@ -28,29 +29,14 @@ namespace fathom {
 namespace {
 
 using ::testing::AllOf;
+using testing::cache_of_fakes;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::RecordingCuda;
 
-/// A cache that holds a made-up kernel for every config; filled once for all tests.
-const std::string& cache_of_fakes() {
-  static const auto& directory = *new testing::ScratchDirectory;
-  static const std::string path = [] {
-    const std::string cache = directory.file("cache");
-    const Context context(ContextOptions{.cache_dir = cache});
-    jit::Builder builder(api::builder_options(context, 13), embedded::device_sources(),
-                         std::make_shared<testing::FakeCompiler>());
-    for (const plan::GemmConfig& config : plan::gemm_configs()) {
-      builder.build(plan::gemm_kernel_name(config), plan::gemm_source(config));
-    }
-    return cache;
-  }();
-  return path;
-}
-
 class GemmCudaTest : public ::testing::Test {
  protected:
-  static void TearDownTestSuite() { std::filesystem::remove_all(cache_of_fakes()); }
+  static void TearDownTestSuite() { testing::remove_cache_of_fakes(); }
 
   GemmCudaTest() { gpu_.set("param_bytes", sizeof(device::gemm::Params)); }
 
@@ -435,20 +421,6 @@ TEST_F(GemmCudaTest, BadInputNeverReachesTheGpu) {
             ErrorCode::kInvalidArgument);
   EXPECT_EQ(gpu_.count("cuLaunchKernelEx"), 0);
   for (const unsigned char byte : bytes_of(o.d)) ASSERT_EQ(byte, 0xc9);
-}
-
-TEST_F(GemmCudaTest, GroupedIsRefusedWithAReason) {
-  Operands o = make(64, 2112, 7168);
-  GemmOperands grouped = o.views;
-  grouped.b = TensorView::batch(o.b.data(), DType::kE4M3, 1, 2112, 7168, 0, 0, o.views.a.device);
-  grouped.scale_b =
-      TensorView::batch(o.scale_b.data(), DType::kFp32, 1, 17, 56, 0, 0, o.views.a.device);
-  const cuda::Buffer offsets(device(), 64);
-  grouped.groups =
-      Groups::offsets(TensorView::vector(offsets.data(), DType::kInt32, 2, o.views.a.device));
-  const Error error = error_of([&] { grouped_gemm(context(), grouped); });
-  EXPECT_EQ(error.code(), ErrorCode::kUnsupported) << error.what();
-  EXPECT_THAT(error.what(), AllOf(HasSubstr("grouped_gemm"), HasSubstr("CPU backend")));
 }
 
 TEST_F(GemmCudaTest, OtherGpusAreNamed) {

@@ -19,6 +19,7 @@ namespace fathom::plan {
 namespace {
 
 using fathom::testing::dense_problem;
+using fathom::testing::grouped_problem;
 using fathom::testing::tag_without_stages;
 using ::testing::HasSubstr;
 
@@ -248,6 +249,7 @@ TEST(GemmPlanner, ForcedConfigRunsAndSaysSo) {
 TEST(GemmPlanner, EveryConfigCanBeForcedOnSomeProblem) {
   for (const GemmConfig& config : gemm_configs()) {
     GemmProblem p = dense_problem(100, 1000, 500);
+    if (config.grouped) p = grouped_problem(Groups::Form::kOffsets, 3, 100, 1000, 500);
     p.config = gemm_tag(config);
     p.out = config.output == device::gemm::Output::kFp32 ? DType::kFp32 : DType::kBf16;
     if (config.scale_b == device::gemm::ScaleB::k1x128) p.scale_b_block = ScaleBBlock::k1x128;
@@ -283,11 +285,8 @@ TEST(GemmPlanner, RefusesForcedConfigsWithTheReason) {
   EXPECT_THAT(refusal(p, h200(), ErrorCode::kUnsupported), HasSubstr("scale table"));
 }
 
-TEST(GemmPlanner, RefusesGroupedProblemsAndForeignOutputs) {
+TEST(GemmPlanner, RefusesForeignOutputs) {
   GemmProblem p = dense_problem(64, 2112, 7168);
-  p.form = Groups::Form::kMasked;
-  EXPECT_THAT(refusal(p, h200(), ErrorCode::kUnsupported), HasSubstr("grouped"));
-  p.form = Groups::Form::kNone;
   p.out = DType::kFp16;
   EXPECT_THAT(refusal(p, h200(), ErrorCode::kUnsupported), HasSubstr("fp16"));
 }

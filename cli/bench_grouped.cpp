@@ -1,0 +1,183 @@
+// See bench_grouped.hpp.
+#include "bench_grouped.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "bench/grouped_bench.hpp"
+#include "json_report.hpp"
+#include "output_file.hpp"
+#include "problem_flags.hpp"
+#include "progress.hpp"
+
+namespace fathom::cli {
+namespace {
+
+using bench::Contender;
+using bench::GroupedResult;
+
+double flops_of(const bench::GroupedShape& s) {
+  return 2.0 * static_cast<double>(s.valid_rows()) * static_cast<double>(s.n) *
+         static_cast<double>(s.k);
+}
+
+/// Weights of groups with rows, tokens and D, once each.
+double bytes_of(const bench::GroupedShape& s) {
+  const auto rows = static_cast<double>(s.valid_rows()), n = static_cast<double>(s.n),
+             k = static_cast<double>(s.k);
+  const auto groups = static_cast<double>(
+      std::count_if(s.counts.begin(), s.counts.end(), [](auto count) { return count > 0; }));
+  return groups * n * k + rows * k + 2 * rows * n;
+}
+
+const Contender* find(const GroupedResult& result, const std::string& name) {
+  for (const Contender& contender : result.contenders)
+    if (contender.name == name && contender.error.empty()) return &contender;
+  return nullptr;
+}
+
+/// One entry of results[]: the fields of the other benchmarks, so that bench compare reads it.
+Json result_json(const GroupedResult& result, std::size_t at, const std::string& timer) {
+  const bench::GroupedShape& s = result.shape;
+  const Contender& ours = result.contenders[at];
+  Json json;
+  json["name"] = s.name;
+  json["m"] = s.form == Groups::Form::kMasked ? s.max_m : s.valid_rows();
+  json["n"] = s.n;
+  json["k"] = s.k;
+  json["layout"] = layout_name(s.form);
+  json["groups"] = s.counts.size();
+  json["out_dtype"] = "bf16";
+  json["scale_b"] = "128x128";
+  json["backend"] = "cuda";
+  json["config"] = ours.config;
+  json["clock"] = timer;
+  json["rows_valid"] = s.valid_rows();
+  json["rows_computed"] = result.rows_computed[at];
+  if (!ours.error.empty()) {
+    json["error"] = ours.error;
+    return json;
+  }
+  json["median_us"] = ours.median_us;
+  json["min_us"] = ours.low_us;
+  json["max_us"] = ours.high_us;
+  json["round_us"] = ours.round_us;
+  json["tflops"] = flops_of(s) / ours.median_us * 1e-6;
+  json["gb_per_s"] = bytes_of(s) / ours.median_us * 1e-3;
+  json["sampled_error"] = result.sampled_error;
+  for (const char* name : {"aligned", "padded"})
+    if (const Contender* other = find(result, name))
+      json[name] = Json{{"median_us", other->median_us},
+                        {"config", other->config},
+                        {"ratio", other->median_us / ours.median_us}};
+  if (result.yardstick_us > 0) {
+    json["yardstick_us"] = result.yardstick_us;
+    json["score"] = bench::grouped_score(s, ours.median_us, result.yardstick_us);
+  }
+  return json;
+}
+
+std::string number(const Json& json, const char* name, const char* field, const char* format) {
+  if (!json.contains(name)) return "-";
+  const Json& value = field == nullptr ? json[name] : json[name].value(field, Json());
+  return value.is_number() ? fmt::format(fmt::runtime(format), value.get<double>()) : "-";
+}
+
+std::string row_text(const Json& json) {
+  const std::string shape =
+      fmt::format("{} ({}, {})", json["name"].get<std::string>(), json["n"].get<std::int64_t>(),
+                  json["k"].get<std::int64_t>());
+  if (json.contains("error"))
+    return fmt::format("{:<44} {}: {}\n", shape, json["config"].get<std::string>(),
+                       json["error"].get<std::string>());
+  return fmt::format(
+      "{:<44} {:>9} {:>7} {:>7} {:>7} {:>8} {:>8} {:>8} {:>6}  {}\n", shape,
+      number(json, "median_us", nullptr, "{:.2f}"), number(json, "tflops", nullptr, "{:.0f}"),
+      number(json, "gb_per_s", nullptr, "{:.0f}"), json["rows_valid"].get<std::int64_t>(),
+      json["rows_computed"].get<std::int64_t>(), number(json, "aligned", "ratio", "{:.3f}"),
+      number(json, "padded", "ratio", "{:.3f}"), number(json, "score", nullptr, "{:.3f}"),
+      json["config"].get<std::string>());
+}
+
+constexpr char kHeading[] =
+    "groups (n, k)                                       us  TFLOPS    GB/s   valid computed  "
+    "aligned   padded  score  config\n";
+
+std::optional<double> geometric_mean(const Json& results, const char* name, const char* field) {
+  double sum = 0;
+  int count = 0;
+  for (const Json& result : results) {
+    if (!result.contains(name)) continue;
+    sum +=
+        std::log(field == nullptr ? result[name].get<double>() : result[name][field].get<double>());
+    ++count;
+  }
+  if (count == 0) return std::nullopt;
+  return std::exp(sum / count);
+}
+
+}  // namespace
+
+std::vector<bench::GroupedShape> grouped_suite_shapes(const GpuBenchFlags& flags) {
+  return bench::grouped_suite(flags.suite);
+}
+
+Report bench_groups_on_gpu(const Context& context, const GpuBenchFlags& flags,
+                           const std::vector<bench::GroupedShape>& shapes,
+                           const GpuBenchRequest& request, const CommonFlags& common) {
+  std::optional<OutputFile> output;
+  if (!request.output.empty()) output.emplace(request.output);
+  bench::GpuBenchOptions options = gpu_bench_options(flags, request, common);
+  Progress progress("measuring", static_cast<std::int64_t>(shapes.size()));
+  options.progress = [&](double) { progress.advance(1); };
+  const bench::GroupedBenchResult result = bench::run_grouped_bench(context, options, shapes);
+
+  Json json = new_object();
+  json["version"] = version();
+  json["commit"] = commit();
+  json["command"] = common.command_line;
+  json["suite"] = flags.suite;
+  json["gpu"] = Json{{"name", result.gpu}, {"sms", result.num_sms}};
+  json["driver"] = result.shapes.empty() ? "" : result.shapes.front().before.driver;
+  json["driver_cuda"] = result.driver_version;
+  json["timer"] = result.timer == "cupti" ? "kernel time (CUPTI)" : "event time";
+  json["flush"] = flags.flush;
+  json["cublaslt"] = result.cublaslt;
+  json["rounds"] = options.rounds;
+  json["iterations"] = options.iterations;
+  json["seed"] = common.seed;
+  json["results"] = Json::array();
+  std::string text = fmt::format(
+      "{}, {}, cuBLASLt {}, L2 flush: {}; medians of {} rounds. aligned, padded: their time over "
+      "ours\n{}",
+      result.gpu, json["timer"].get<std::string>(), result.cublaslt, flags.flush, options.rounds,
+      kHeading);
+  for (const GroupedResult& shape : result.shapes) {
+    for (std::size_t i = 0; i < shape.contenders.size(); ++i) {
+      const Contender& ours = shape.contenders[i];
+      // Of many configs, those that cannot compute a shape are left out of its rows.
+      const bool left_out = options.configs.size() > 1 && !ours.error.empty();
+      if (ours.name != "fathom" || left_out) continue;
+      json["results"].push_back(result_json(shape, i, result.timer));
+      text += row_text(json["results"].back());
+    }
+  }
+  Json means;
+  for (const char* name : {"aligned", "padded"})
+    if (const auto mean = geometric_mean(json["results"], name, "ratio")) means[name] = *mean;
+  if (const auto mean = geometric_mean(json["results"], "score", nullptr)) means["score"] = *mean;
+  json["geometric_means"] = means;
+  for (const auto& [name, mean] : means.items())
+    text += fmt::format("geometric mean {}: {:.3f}\n", name, mean.get<double>());
+  if (output) {
+    const std::string content = dump(json) + "\n";
+    output->write(0, content.data(), static_cast<std::int64_t>(content.size()));
+    output->commit();
+  }
+  return make_report(json, text);
+}
+
+}  // namespace fathom::cli
