@@ -10,7 +10,7 @@ help: ## list these commands
 
 build: ## the libraries and build/release/fathom
 	@tools/setup build
-	@tools/build release $(JOBS) fathom_command fathom_shared fathom_static
+	@tools/build release $(JOBS) fathom_command fathom_shared fathom_static libcuda_emulator
 
 wheel: ## dist/*.whl: the Python packages
 	@tools/setup wheel
@@ -33,7 +33,7 @@ demo: ## FP8 matrix products on the weights of a real model, against FP64
 
 install: ## install to $(DESTDIR)$(PREFIX)
 	@tools/setup build
-	@tools/build release $(JOBS) fathom_command fathom_shared fathom_static
+	@tools/build release $(JOBS) fathom_command fathom_shared fathom_static libcuda_emulator
 	@DESTDIR=$(DESTDIR) cmake --install build/release --prefix $(PREFIX)
 
 clean: ## remove what was built, the demo's downloads and .venv

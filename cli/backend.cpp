@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 
 #include <fathom/error.hpp>
+#include <utility>
 
 #include "cuda/device.hpp"
 #include "cuda/driver.hpp"
+#include "emulator.hpp"
 
 namespace fathom::cli {
 namespace {
@@ -29,10 +31,7 @@ const cuda::Device& first_device(const Context& context) {
   return driver.device(0);
 }
 
-}  // namespace
-
-Context make_context() {
-  ContextOptions options = ContextOptions::from_env();
+Context with_log(ContextOptions options) {
   if (!options.log) {
     options.log_level = LogLevel::kWarning;
     options.log = [](LogLevel level, std::string_view message) {
@@ -40,6 +39,18 @@ Context make_context() {
     };
   }
   return Context(options);
+}
+
+}  // namespace
+
+Context make_context() {
+  return with_log(ContextOptions::from_env());
+}
+
+Context make_context(const CommonFlags& flags) {
+  ContextOptions options = ContextOptions::from_env();
+  if (uses_emulator(flags) && options.libcuda.empty()) options.libcuda = emulator_library();
+  return with_log(std::move(options));
 }
 
 const cuda::Device* hopper_device(const Context& context) {
@@ -53,6 +64,21 @@ const cuda::Device* hopper_device(const Context& context) {
 }
 
 Backend chosen_backend(const CommonFlags& flags, const Context& context) {
+  if (uses_emulator(flags)) {
+    if (context.options().libcuda.empty()) {
+      throw Error(
+          ErrorCode::kInvalidArgument,
+          "--backend emulator: this verb does not launch kernels itself; verify and run can "
+          "use the emulator; leave --backend out, or name a driver in FATHOM_LIBCUDA");
+    }
+    if (first_device(context).info().own_kernels.empty()) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("--backend emulator: the CUDA driver is {}, which is no emulator; "
+                              "verify and run can use one; unset FATHOM_LIBCUDA",
+                              first_device(context).driver().path()));
+    }
+    return Backend::kCuda;
+  }
   const Backend named = named_backend(flags.backend);
   if (named == Backend::kCuda) first_device(context).require_hopper();
   return named;

@@ -14,9 +14,13 @@ namespace fathom::cli {
 
 /// From the environment; messages of the library go to standard error.
 Context make_context();
+/// The same for a verb that can run on the emulator: --backend emulator loads it as the driver, the
+/// one that FATHOM_LIBCUDA names before the one beside this program.
+Context make_context(const CommonFlags& flags);
 
-/// What --backend names; for auto cuda where the machine has a Hopper GPU, else cpu. Throws
-/// Error(kNoDevice) for cuda on a machine without a driver or a device.
+/// What --backend names, cuda for emulator; for auto cuda where the machine has a Hopper GPU, else
+/// cpu. Throws Error(kNoDevice) for cuda on a machine without a driver or a device,
+/// Error(kInvalidArgument) for emulator where the context has none.
 Backend chosen_backend(const CommonFlags& flags, const Context& context);
 
 /// The first device where it is a Hopper GPU, else nullptr.

@@ -52,8 +52,10 @@ constexpr char kFooter[] =
 void add_common_flags(CLI::App& app, CommonFlags& flags) {
   app.add_flag("--json", flags.json, "Print exactly one JSON object on standard output")
       ->group("Common");
-  add_choice(app, "--backend", flags.backend, {"auto", "cpu", "cuda", "reference"},
-             "What computes; auto: the GPU where there is a Hopper GPU, else the cpu")
+  add_choice(
+      app, "--backend", flags.backend, {"auto", "cpu", "cuda", "reference", "emulator"},
+      "What computes; auto: the GPU where there is a Hopper GPU, else the cpu; emulator (verify, "
+      "run): the GPU kernels on this machine's cores, slowly")
       ->group("Common");
   app.add_option("--seed", flags.seed, "Seed of all made-up data")
       ->type_name("N")

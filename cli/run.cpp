@@ -46,7 +46,7 @@ Report report_of(const RunFlags& flags, const OperandSource& a, const OperandSou
 }
 
 Report multiply(const RunFlags& flags, const CommonFlags& common) {
-  const Context context = make_context();
+  const Context context = make_context(common);
   const Backend backend = chosen_backend(common, context);
   const auto start = std::chrono::steady_clock::now();
   const OperandSource a(OperandSource::Role::kA, flags.a, flags.a_scale);

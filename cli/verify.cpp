@@ -8,6 +8,7 @@
 
 #include "backend.hpp"
 #include "dump.hpp"
+#include "emulator.hpp"
 #include "gemm_run.hpp"
 #include "groups_file.hpp"
 #include "help.hpp"
@@ -65,7 +66,44 @@ struct Outcome {
   std::int64_t unequal = 0;  ///< exact data only
   double reference_seconds = 0;
   bool passed = false;
+  std::string backend;     ///< as --backend names it
+  std::string trace_hash;  ///< emulator only
+  std::string findings;    ///< of the emulator; D is worth nothing then
 };
+
+std::uint64_t schedule_seed(const VerifyFlags& flags) {
+  return flags.schedule_seed.value_or(1);
+}
+
+/// The emulator of this run, made ready; nothing on other backends.
+std::optional<Emulator> start_emulator(const VerifyFlags& flags, const CommonFlags& common,
+                                       const Context& context) {
+  if (!uses_emulator(common)) {
+    if (!flags.schedule_seed) return std::nullopt;
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("--schedule-seed is given and --backend is {}; only the emulator has "
+                            "schedules: add --backend emulator, or leave it out",
+                            common.backend));
+  }
+  Emulator emulator(context.options().libcuda);
+  emulator.set_seed(schedule_seed(flags));
+  return emulator;
+}
+
+/// run_gemm; what an emulator finds ends the run, not the command.
+void compute(const Context& context, reference::ProblemData& data, const GemmOptions& options,
+             const std::optional<Emulator>& emulator, Outcome& outcome) {
+  try {
+    outcome.run = run_gemm(context, data.operands(), options,
+                           {data.d_memory().data(), data.d_memory().bytes()});
+  } catch (const Error&) {
+    if (!emulator || emulator->report().empty()) throw;
+    outcome.run = {Backend::kCuda, options.config, 0};
+    outcome.findings = emulator->report();
+  }
+  outcome.backend = emulator ? "emulator" : to_string(outcome.run.backend);
+  if (emulator) outcome.trace_hash = emulator->trace_hash();
+}
 
 Json outcome_json(const reference::ProblemData& data, const VerifyFlags& flags,
                   const Outcome& outcome) {
@@ -83,7 +121,7 @@ Json outcome_json(const reference::ProblemData& data, const VerifyFlags& flags,
   json["max_abs"] = c.max_abs;
   json["calc_diff"] = c.calc_diff;
   json["tolerance"] = outcome.tolerance.norm;
-  json["backend"] = to_string(outcome.run.backend);
+  json["backend"] = outcome.backend;
   json["config"] = outcome.run.config;
   json["layout"] = layout_name(p.form);
   json["m"] = p.form == Groups::Form::kMasked ? p.m : valid_rows(data);
@@ -109,6 +147,11 @@ Json outcome_json(const reference::ProblemData& data, const VerifyFlags& flags,
   json["wrong_cols"] = shown(c.wrong_cols);
   json["seconds"] = outcome.run.seconds;
   json["reference_seconds"] = outcome.reference_seconds;
+  if (!outcome.trace_hash.empty()) {
+    json["schedule_seed"] = schedule_seed(flags);
+    json["trace_hash"] = outcome.trace_hash;
+    json["findings"] = outcome.findings;
+  }
   return json;
 }
 
@@ -120,15 +163,18 @@ std::string outcome_text(const reference::ProblemData& data, const Outcome& outc
                         outcome.unequal);
   }
   if (!outcome.damage.empty()) text += outcome.damage + "\n";
+  if (!outcome.findings.empty()) text = outcome.findings;
+  if (!outcome.trace_hash.empty()) text += "trace_hash " + outcome.trace_hash + "\n";
   return text + fmt::format("{} on {} ({}), {:.3f} s, reference {:.3f} s\n",
-                            outcome.passed ? "passed" : "FAILED", to_string(outcome.run.backend),
+                            outcome.passed ? "passed" : "FAILED", outcome.backend,
                             outcome.run.config, outcome.run.seconds, outcome.reference_seconds);
 }
 
 Report verify(const VerifyFlags& flags, const CommonFlags& common) {
-  const Context context = make_context();
+  const Context context = make_context(common);
   GemmOptions options;
   options.backend = chosen_backend(common, context);
+  const std::optional<Emulator> emulator = start_emulator(flags, common, context);
   const reference::ProblemSpec spec = verify_spec(flags, common);
   Progress progress("verifying", 5);  // data, reference, its magnitude, product, comparison
   reference::ProblemData data(spec);
@@ -151,8 +197,7 @@ Report verify(const VerifyFlags& flags, const CommonFlags& common) {
   reference::gemm_magnitude(problem, data.operands(), magnitude.data());
   progress.advance(1);
   outcome.reference_seconds = seconds_since(clock);
-  outcome.run = run_gemm(context, data.operands(), options,
-                         {data.d_memory().data(), data.d_memory().bytes()});
+  compute(context, data, options, emulator, outcome);
   progress.advance(1);
 
   outcome.tolerance = reference::tolerance_of(problem.out, outcome.run.backend);
@@ -160,7 +205,8 @@ Report verify(const VerifyFlags& flags, const CommonFlags& common) {
                                           magnitude.data(), outcome.tolerance);
   outcome.damage = data.d_damage();
   if (flags.data == "exact") outcome.unequal = count_unequal(data, exact);
-  outcome.passed = outcome.comparison.passed && outcome.damage.empty() && outcome.unequal == 0;
+  outcome.passed = outcome.comparison.passed && outcome.damage.empty() && outcome.unequal == 0 &&
+                   outcome.findings.empty();
   if (dump) dump->write(data, exact, start);
   return make_report(outcome_json(data, flags, outcome), outcome_text(data, outcome),
                      outcome.passed);
@@ -192,6 +238,10 @@ Action add_verify(CLI::App& verb) {
           "--dump", flags->dump,
           "Write operands, scales, d, the FP64 reference and the metadata to this safetensors file")
       ->type_name("FILE.safetensors");
+  verb.add_option("--schedule-seed", flags->schedule_seed,
+                  "--backend emulator: the seed of the threads' schedule [1]")
+      ->type_name("N")
+      ->check(check_uint64);
   verb.footer(
       "A groups file is one of {\"offsets\": [...]}, {\"row_group\": [...], \"alignment\": 128},\n"
       "{\"group_end\": [...], \"alignment\": 128}, {\"rows\": [...], \"max_m\": N}.\n"
@@ -201,7 +251,8 @@ Action add_verify(CLI::App& verb) {
       "Examples:\n"
       "  fathom verify --op gemm --m 64 --n 2112 --k 7168 --json\n"
       "  fathom verify --op gemm --m 300 --n 96 --k 200 --layout offsets --groups-random 5\n"
-      "  fathom verify --op gemm --n 96 --k 200 --groups groups.json --data exact\n");
+      "  fathom verify --op gemm --n 96 --k 200 --groups groups.json --data exact\n"
+      "  fathom verify --backend emulator --schedule-seed 7 --m 100 --n 200 --k 300\n");
   return [flags](const CommonFlags& common) { return verify(*flags, common); };
 }
 

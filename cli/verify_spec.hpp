@@ -20,6 +20,7 @@ struct VerifyFlags {
   std::string index_dtype = "int32";
   std::string data = "random";
   std::optional<std::string> dump;
+  std::optional<std::uint64_t> schedule_seed;  ///< --backend emulator only
 };
 
 /// Throws Error where flags are missing, contradict each other, or ask for more memory than there

@@ -20,10 +20,19 @@ foreach(dir IN LISTS module_dirs)
   list(APPEND FATHOM_TEST_MODULES ${name})
 endforeach()
 
+# The emulated driver without its launch: what the tests of everything that calls the driver look at.
+file(GLOB recording_sources CONFIGURE_DEPENDS emulator/driver/*.cpp)
+list(FILTER recording_sources EXCLUDE REGEX "emulated_launch.cpp$")
+add_library(libcuda_recording MODULE ${recording_sources})
+set_target_properties(libcuda_recording PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/modules)
+target_include_directories(libcuda_recording PRIVATE ${PROJECT_SOURCE_DIR} include src)
+target_link_libraries(libcuda_recording PRIVATE fmt::fmt-header-only fathom_warnings Threads::Threads ${CMAKE_DL_LIBS})
+list(APPEND FATHOM_TEST_MODULES libcuda_recording)
+
 file(GLOB FATHOM_UNIT_TESTS CONFIGURE_DEPENDS tests/unit/*.cpp tests/support/*.cpp)
 if(FATHOM_UNIT_TESTS)
   add_executable(unit_tests ${FATHOM_UNIT_TESTS})
-  target_include_directories(unit_tests PRIVATE tests)
+  target_include_directories(unit_tests PRIVATE tests ${PROJECT_SOURCE_DIR})
   target_compile_options(unit_tests PRIVATE $<$<CONFIG:Release>:-O1>)  # a third less time to build
   target_compile_definitions(unit_tests PRIVATE FATHOM_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                                                 FATHOM_BINARY_DIR="${CMAKE_BINARY_DIR}"
@@ -71,11 +80,16 @@ target_compile_definitions(compile_tests PRIVATE FATHOM_SOURCE_DIR="${PROJECT_SO
 target_link_libraries(compile_tests PRIVATE fathom_objects GTest::gtest GTest::gmock GTest::gtest_main fathom_warnings)
 add_dependencies(compile_tests fathom_command)
 
-# Kernels of device/ run on this machine's cores, under random schedules.
+# Kernels of device/ run on this machine's cores, under random schedules: linked in, through libcuda_emulator.so, and those of
+# tests/ptx_cases in a driver of their own.
 if(TARGET fathom_emulator)
-  file(GLOB FATHOM_EMULATED_TESTS CONFIGURE_DEPENDS tests/emulated/*.cpp)
-  add_executable(emulated_tests ${FATHOM_EMULATED_TESTS})
+  fathom_emulated_driver(libcuda_ptx_cases tests/ptx_cases/emulated/ptx_kernels.cpp)
+  target_include_directories(libcuda_ptx_cases PRIVATE tests)
+  file(GLOB FATHOM_EMULATED_TESTS CONFIGURE_DEPENDS tests/emulated/*.cpp tests/ptx_cases/*.cpp)
+  add_executable(emulated_tests ${FATHOM_EMULATED_TESTS} ${FATHOM_GENERATED}/ptx_case_sources.cpp)
   target_include_directories(emulated_tests PRIVATE tests)
-  target_link_libraries(emulated_tests PRIVATE fathom_emulated_kernels fathom_objects GTest::gtest GTest::gmock
-                                               GTest::gtest_main fathom_warnings)
+  target_compile_definitions(emulated_tests PRIVATE FATHOM_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  target_link_libraries(emulated_tests PRIVATE fathom_emulated_kernels fathom_cli GTest::gtest GTest::gmock
+                                               fathom_warnings)
+  add_dependencies(emulated_tests libcuda_emulator libcuda_ptx_cases fathom_command)
 endif()

@@ -105,7 +105,8 @@ int cluster_rank() {
 }
 
 uint64_t global_timer() {
-  const Cluster& cluster = *self().cluster;
+  Cluster& cluster = *self().cluster;
+  cluster.clock_offset_ns += 32;  // its resolution: a loop that reads nothing else must end, too
   return static_cast<uint64_t>(cluster.scheduler.now() + cluster.clock_offset_ns);
 }
 

@@ -34,6 +34,11 @@ float float_of_half(std::uint32_t bits) {
   return sign != 0 ? -magnitude : magnitude;
 }
 
+/// cvt.rn.satfinite.e4m3x2 of one value: NaN loses its sign (seen on an H200).
+std::uint32_t e4m3_of(float value) {
+  return std::isnan(value) ? support::kE4m3Nan : support::e4m3_from_float(value);
+}
+
 /// Of a value that e4m3 holds, whose every code is exact in fp16.
 std::uint32_t half_of_e4m3(std::uint8_t code) {
   const float value = support::e4m3_to_float(code);
@@ -77,7 +82,7 @@ float float_of_fp16(uint32_t bits) {
 uint32_t pack_e4m3(float low, float high) {
   emulator::check_float_use(emulator::self(), low, "cvt.e4m3x2");
   emulator::check_float_use(emulator::self(), high, "cvt.e4m3x2");
-  return support::e4m3_from_float(low) | static_cast<uint32_t>(support::e4m3_from_float(high)) << 8;
+  return emulator::e4m3_of(low) | emulator::e4m3_of(high) << 8;
 }
 uint32_t fp16_of_e4m3(uint32_t codes) {
   return emulator::half_of_e4m3(static_cast<uint8_t>(codes)) |

@@ -57,10 +57,16 @@ Cluster::Cluster(const Launch& the_launch, int the_index, const StackPool& stack
   const LaunchShape& shape = launch.shape;
   for (int rank = 0; rank < shape.cluster; ++rank) {
     ctas.push_back(std::make_unique<Cta>(this, index * shape.cluster + rank, rank, shape));
-    for (auto& thread : ctas.back()->threads) {
+    for (auto& thread : ctas.back()->threads)
       thread->fiber.start(stacks.stack(thread->index_in_cluster), &thread_body, thread.get());
-      scheduler.add(thread.get());
-    }
+    const auto start = [this, cta = ctas.back().get()] {
+      for (auto& thread : cta->threads) scheduler.add(thread.get());
+    };
+    // A CTA may start long after its peers, whose barriers and memory it must not rely on yet.
+    if (shape.cluster > 1 && scheduler.random().one_in(2))
+      scheduler.later(start);
+    else
+      start();
   }
   barrier.live = barrier.missing = shape.threads * shape.cluster;
 }

@@ -9,6 +9,11 @@
 #include "emulator/access.hpp"
 #include "emulator/ptx/global.cuh"
 
+// What kernel text declares as its dynamic shared memory (emulator/kernels/cuda_text.hpp): one
+// address for all CTAs, which smem_address turns into that of the caller's.
+extern unsigned char smem[];
+unsigned char smem[16];
+
 namespace fathom::emulator {
 namespace {
 
@@ -76,6 +81,7 @@ using emulator::store_shared_as;
 using emulator::ValueKind;
 
 SmemAddr smem_address(const void* pointer) {
+  if (pointer == ::smem) return {emulator::SharedMemory::kBase};
   emulator::SharedMemory& shared = self().cta->shared;
   const auto* start = shared.at(emulator::SharedMemory::kBase);
   return {emulator::SharedMemory::kBase +

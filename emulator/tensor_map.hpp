@@ -1,6 +1,6 @@
 // What stands in the 128 opaque bytes of a tensor map when it is meant for the emulator: the
 // arguments of cuTensorMapEncodeTiled as they came. Emulator layer; includes only the standard
-// library. tests/modules/libcuda_recording writes the same bytes.
+// library. emulator/driver writes the same bytes.
 #pragma once
 
 #include <cstdint>

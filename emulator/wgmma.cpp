@@ -93,7 +93,6 @@ void issue(Thread& thread, Product product) {
 template <typename Put>
 void read_row(Thread& thread, const Operand& operand, int row, std::uint32_t* poison,
               const Put& put) {
-  const auto& values = e4m3_values();
   SharedMemory& shared = thread.cta->shared;
   for (int half = 0; half < 2; ++half) {
     const std::uint32_t at = operand.chunk_address(row, half);
@@ -101,7 +100,8 @@ void read_row(Thread& thread, const Operand& operand, int row, std::uint32_t* po
       *poison = thread.cluster->poisons.make(
           {.kind = FindingKind::kNeverWritten, .thread = &thread, .address = at});
     const unsigned char* bytes = shared.at(at);
-    for (int i = 0; i < 16; ++i) put(half * 16 + i, values[bytes[i]]);
+    for (int i = 0; i < 16; ++i)
+      put(static_cast<std::size_t>(half * 16 + i), std::size_t{bytes[i]});
   }
 }
 
@@ -116,15 +116,21 @@ void add_products(Thread& thread, const Product& product, std::size_t step, Warp
   Operand a, b;
   decode(product.a[step], &a);
   decode(product.b[step], &b);
+  const E4m3Table& table = e4m3_table();
   OperandA rows;
   for (std::size_t row = 0; row < kWarpRows; ++row)
     read_row(thread, a, first_row + static_cast<int>(row), &sums.row_poison[row],
-             [&](int k, double value) { rows[static_cast<std::size_t>(k)][row] = value; });
-  std::array<double, kStepK> col;
+             [&](std::size_t k, std::size_t code) {
+               rows.value[k][row] = table.value[code];
+               rows.exponent[k][row] = table.exponent[code];
+             });
+  OperandB col;
   for (int n = 0; n < product.cols; ++n) {
     const auto at = static_cast<std::size_t>(n);
-    read_row(thread, b, n, &sums.col_poison[at],
-             [&](int k, double value) { col[static_cast<std::size_t>(k)] = value; });
+    read_row(thread, b, n, &sums.col_poison[at], [&](std::size_t k, std::size_t code) {
+      col.value[k] = table.value[code];
+      col.exponent[k] = table.exponent[code];
+    });
     add_step(rows, col, sums.of[at]);
   }
 }

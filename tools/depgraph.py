@@ -23,6 +23,7 @@ LABELS = {
     "emulator": "emulator<br>emulator",
     "bench": "benchmarks<br>bench",
     "cli": "command line<br>cli",
+    "emulated_driver": "emulated driver<br>emulator/driver, emulator/kernels",
 }
 
 

@@ -45,12 +45,15 @@ LAYERS = (
     Layer("cli", ("cli/*",),
           ("public", "values", "problem", "contract", "support", "plan", "jit", "cuda", "cpu", "reference", "api", "bench")),
     Layer("device", ("device/*",), ("contract",)),
+    # A driver over host memory, in the driver's own types, and the kernels of the closed set that it runs in the emulator.
+    Layer("emulated_driver", ("emulator/driver/*", "emulator/kernels/*"),
+          ("public", "values", "problem", "contract", "support", "plan", "cuda", "device", "emulator")),
     # The functions of device/ptx once more, for the host; only tests and the command line may start it.
     Layer("emulator", ("emulator/*",), ("contract", "device", "support", "values")),
     Layer("examples", ("examples/*", "tests/package/*"), ("public", "values"), drawn=False),
     Layer("tests", ("tests/*",),
           ("public", "values", "problem", "contract", "support", "plan", "jit", "cuda", "cpu", "reference", "api", "bench",
-           "cli", "device", "emulator"), drawn=False),
+           "cli", "device", "emulator", "emulated_driver"), drawn=False),
 )
 
 # Inside device/ the folders are layers of their own; every other folder is a kernel family, which sees these and itself.

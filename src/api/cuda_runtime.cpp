@@ -28,6 +28,20 @@ std::vector<std::filesystem::path> split_paths(std::string_view text) {
   return paths;
 }
 
+/// A kernel of a driver that brings its own: its name stands for its image.
+cuda::Function load_own_kernel(const cuda::Driver& driver, const cuda::Device& device,
+                               const std::string& name, int shared_bytes) {
+  const std::vector<std::string>& kernels = driver.own_kernels();
+  if (std::find(kernels.begin(), kernels.end(), name) == kernels.end()) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("loading kernel {}: the driver {} runs {} kernels that are built into "
+                            "it, and this is none of them; use another config or type, or add it "
+                            "to emulator/kernels and build again",
+                            name, driver.path(), kernels.size()));
+  }
+  return driver.library(name, [&name] { return name; }).function(device, name, shared_bytes);
+}
+
 }  // namespace
 
 jit::BuilderOptions builder_options(const Context& context, int driver_major) {
@@ -66,6 +80,9 @@ cuda::Function load_kernel(const Context& context, const cuda::Device& device,
     const auto known = runtime.loaded.find(place);
     if (known != runtime.loaded.end() && known->second.dynamic_shared_bytes >= shared_bytes)
       return known->second;
+  }
+  if (!runtime.driver.own_kernels().empty()) {
+    return load_own_kernel(runtime.driver, device, name, shared_bytes);
   }
   // By content: another context may compile the same name with other options.
   const std::shared_ptr<const jit::Kernel> kernel = runtime.builder.build(name, source());

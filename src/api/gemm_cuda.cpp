@@ -177,7 +177,8 @@ plan::DeviceSpec device_spec(const cuda::DeviceInfo& info) {
                             .num_sms = info.num_sms,
                             .l2_bytes = info.l2_bytes,
                             .smem_bytes_per_cta = info.shared_bytes_per_block,
-                            .max_clock_khz = info.clock_khz});
+                            .max_clock_khz = info.clock_khz,
+                            .kernels = info.own_kernels});
 }
 
 CudaGemm plan_cuda_gemm(const GemmCall& call) {

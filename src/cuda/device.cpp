@@ -44,6 +44,7 @@ DeviceInfo query(const Driver& driver, int ordinal, abi::DeviceId id) {
   info.memory_bus_bits = attribute_or_zero(kMemoryBusWidth);
   info.reads_pageable_memory = attribute_or_zero(kPageableMemoryAccess) != 0;
   info.driver_version = driver.version();
+  info.own_kernels = driver.own_kernels();
   return info;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "cuda/driver.hpp"
 
@@ -20,8 +21,9 @@ struct DeviceInfo {
   int clock_khz = 0;                        ///< highest SM clock; 0 = the driver does not say
   int memory_clock_khz = 0;                 ///< 0 = the driver does not say
   int memory_bus_bits = 0;
-  int driver_version = 0;              ///< 13000 for 13.0
-  bool reads_pageable_memory = false;  ///< ordinary host memory is addressable by kernels
+  int driver_version = 0;                  ///< 13000 for 13.0
+  bool reads_pageable_memory = false;      ///< ordinary host memory is addressable by kernels
+  std::vector<std::string> own_kernels{};  ///< Driver::own_kernels
 };
 
 class Device {

@@ -95,6 +95,7 @@ Driver::Driver(const std::string& path) : state_(nullptr) {
                     "12.0 or newer; update the NVIDIA driver",
                     path_, missing));
   }
+  own_kernels_ = cuda::own_kernels(handle);
   if (const abi::Result result = api_.init(0); result != abi::kSuccess) {
     throw Error(
         ErrorCode::kNoDevice,

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cuda/abi.hpp"
 
@@ -29,6 +30,9 @@ class Driver {
   /// 13000 for 13.0: the newest CUDA version that this driver runs.
   int version() const { return version_; }
   int device_count() const { return device_count_; }
+  /// The C names of the kernels that the library brings along (the emulator's does): it runs these
+  /// and no others, whatever image it is given. Empty for NVIDIA's driver.
+  const std::vector<std::string>& own_kernels() const { return own_kernels_; }
   /// The device of this ordinal, its primary context retained. Throws Error(kInvalidArgument) when
   /// there is none.
   const Device& device(int ordinal) const;
@@ -56,6 +60,7 @@ class Driver {
 
   abi::Api api_{};
   std::string path_;
+  std::vector<std::string> own_kernels_;
   int version_ = 0;
   int device_count_ = 0;
   State* state_;

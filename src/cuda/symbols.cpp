@@ -4,6 +4,8 @@
 
 #include <dlfcn.h>
 
+#include <sstream>
+
 namespace fathom::cuda {
 namespace {
 
@@ -110,6 +112,15 @@ std::string resolve_symbols(void* library, abi::Api* api) {
   resolve_memory(resolver, api);
   resolve_streams(resolver, api);
   return resolver.missing;
+}
+
+std::vector<std::string> own_kernels(void* library) {
+  const auto list = reinterpret_cast<const char* (*)()>(dlsym(library, "fathom_driver_kernels"));
+  std::vector<std::string> names;
+  if (list == nullptr) return names;
+  std::istringstream lines(list());
+  for (std::string name; std::getline(lines, name);) names.push_back(name);
+  return names;
 }
 
 }  // namespace fathom::cuda

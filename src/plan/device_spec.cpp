@@ -77,6 +77,10 @@ std::string short_name(const std::string& name) {
 
 }  // namespace
 
+bool DeviceSpec::runs(std::string_view kernel) const {
+  return kernels.empty() || std::find(kernels.begin(), kernels.end(), kernel) != kernels.end();
+}
+
 int DeviceSpec::resident_ctas(int cluster_size) const {
   if (cluster_size < 1 || cluster_size > kMaxClusterSize || cluster_size > num_sms) return 0;
   const auto size = static_cast<std::size_t>(cluster_size);
@@ -115,6 +119,7 @@ DeviceSpec device_from(const QueriedDevice& queried) {
     d.l2_useful_bytes = queried.l2_bytes / 2;
   }
   if (queried.smem_bytes_per_cta != 0) d.smem_bytes_per_cta = queried.smem_bytes_per_cta;
+  d.kernels = queried.kernels;
   if (queried.max_clock_khz != 0) d.max_clock_ghz = queried.max_clock_khz * 1e-6;
   return d;
 }

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace fathom::plan {
 
@@ -33,6 +34,11 @@ struct DeviceSpec {
   /// Clusters lie inside one GPC, and GPCs have unequal numbers of SMs.
   std::array<int, kMaxClusterSize + 1> resident_ctas_by_cluster{};
 
+  /// The C names of the kernels that the device can run; empty = any kernel (an emulated device
+  /// runs those built into it).
+  std::vector<std::string> kernels{};
+
+  bool runs(std::string_view kernel) const;
   /// The same for any size: measured, else scaled from the H200. At least one cluster if it fits at
   /// all.
   int resident_ctas(int cluster_size) const;
@@ -51,6 +57,7 @@ struct QueriedDevice {
   std::int64_t l2_bytes = 0;
   std::int64_t smem_bytes_per_cta = 0;
   int max_clock_khz = 0;
+  std::vector<std::string> kernels{};  ///< DeviceSpec::kernels
 };
 
 /// The known device of that name with the reported counts put in; an unknown name gives an H200 of

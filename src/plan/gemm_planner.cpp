@@ -172,6 +172,9 @@ std::string why_not(const GemmConfig& config, const GemmProblem& problem,
       bytes > device.smem_bytes_per_cta)
     return fmt::format("it needs {} bytes of shared memory, a CTA of {} has {}", bytes, device.name,
                        device.smem_bytes_per_cta);
+  if (!device.kernels.empty() && !device.runs(gemm_kernel_name(config)))
+    return fmt::format("{} runs {} kernels that are built into it, and its kernel is none of them",
+                       device.name, device.kernels.size());
   const int sms = sm_budget(problem, device);
   if (config.cluster_size() > sms || device.resident_ctas(config.cluster_size()) == 0)
     return fmt::format("its clusters take {} SMs, the budget is {}", config.cluster_size(), sms);

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <ostream>
 
 #include "ptx_cases/machine.hpp"
 #include "support/half.hpp"
@@ -36,6 +37,11 @@ struct Box {
                        box_cols, x, y);
   }
 };
+
+/// For gtest.
+void PrintTo(const Box& box, std::ostream* out) {
+  *out << box.text();
+}
 
 /// Where byte `at` of the box lies: bits 4 and up of the address change with bits 7 and up (CUDA
 /// programming guide, TMA swizzle), by the span rather than by the row.
@@ -99,22 +105,24 @@ const Box kLoads[] = {
     {TensorMapDataType::kUint8, TensorMapSwizzle::k128, 128, 8, 128, 8, 4096, 0},  // nothing inside
 };
 
-TEST(PtxTma, LoadsBoxes) {
+class PtxTmaLoad : public ::testing::TestWithParam<Box> {};
+
+TEST_P(PtxTmaLoad, FillsTheBox) {
   Machine& machine = Machine::instance();
-  for (const Box& box : kLoads) {
-    SCOPED_TRACE(box.text());
-    const Bytes tensor = random_bytes(box.pitch() * box.rows, 31);
-    const cuda::Buffer memory = machine.upload(tensor);
-    const cuda::Buffer out(machine.device(), 2 * box.bytes());
-    const auto bytes = static_cast<std::int32_t>(box.bytes());
-    machine.run("ptx_tma_load", {.grid = {1}, .block = {32}, .shared_bytes = 2 * bytes + 16},
-                TmaParams{encode(box, memory), box.x, box.y, bytes, 0, 0, nullptr,
-                          static_cast<std::uint32_t*>(out.data())});
-    Bytes wanted = loaded(box, tensor, box.x, box.y);
-    wanted.resize(2 * wanted.size(), 0xcd);  // nothing behind the box is touched
-    EXPECT_TRUE(Machine::download<unsigned char>(out) == wanted);
-  }
+  const Box& box = GetParam();
+  const Bytes tensor = random_bytes(box.pitch() * box.rows, 31);
+  const cuda::Buffer memory = machine.upload(tensor);
+  const cuda::Buffer out(machine.device(), 2 * box.bytes());
+  const auto bytes = static_cast<std::int32_t>(box.bytes());
+  machine.run("ptx_tma_load", {.grid = {1}, .block = {32}, .shared_bytes = 2 * bytes + 16},
+              TmaParams{encode(box, memory), box.x, box.y, bytes, 0, 0, nullptr,
+                        static_cast<std::uint32_t*>(out.data())});
+  Bytes wanted = loaded(box, tensor, box.x, box.y);
+  wanted.resize(2 * wanted.size(), 0xcd);  // nothing behind the box is touched
+  EXPECT_TRUE(Machine::download<unsigned char>(out) == wanted);
 }
+
+INSTANTIATE_TEST_SUITE_P(Boxes, PtxTmaLoad, ::testing::ValuesIn(kLoads));
 
 TEST(PtxTma, MulticastsToAPair) {
   const Box box{TensorMapDataType::kUint8, TensorMapSwizzle::k128, 300, 30, 128, 8, 128, 17};
@@ -162,6 +170,9 @@ struct Store {
   Box box;
   bool add;
 };
+void PrintTo(const Store& store, std::ostream* out) {
+  *out << store.box.text() << (store.add ? " add" : "");
+}
 // Widths are whole 16-byte chunks: hardware clips a store there (device/gemm/params.hpp, tma_cols).
 const Store kStores[] = {
     {{TensorMapDataType::kBfloat16, TensorMapSwizzle::k128, 104, 70, 64, 64, 0, 0}, false},
@@ -173,23 +184,25 @@ const Store kStores[] = {
     {{TensorMapDataType::kFloat32, TensorMapSwizzle::kNone, 60, 70, 32, 64, -4, -8}, true},
 };
 
-TEST(PtxTma, StoresAndAddsBoxes) {
+class PtxTmaStore : public ::testing::TestWithParam<Store> {};
+
+TEST_P(PtxTmaStore, WritesOrAddsTheBox) {
   Machine& machine = Machine::instance();
-  for (const auto& [box, add] : kStores) {
-    SCOPED_TRACE(box.text() + (add ? " add" : ""));
-    Bytes tensor = random_bytes(box.pitch() * box.rows, 33);
-    const Bytes smem = random_bytes(box.bytes(), 34);
-    const cuda::Buffer memory = machine.upload(tensor), in = machine.upload(smem);
-    const auto bytes = static_cast<std::int32_t>(box.bytes());
-    machine.run(
-        "ptx_tma_store", {.grid = {1}, .block = {32}, .shared_bytes = bytes},
-        TmaParams{encode(box, memory), box.x, box.y, bytes, static_cast<std::int32_t>(box.box_cols),
-                  add ? 1 : 0, static_cast<const std::uint32_t*>(in.data()), nullptr});
-    store(box, smem, add, box.x, box.y, tensor);
-    store(box, smem, add, box.x + static_cast<std::int32_t>(box.box_cols), box.y, tensor);
-    EXPECT_TRUE(Machine::download<unsigned char>(memory) == tensor);
-  }
+  const auto& [box, add] = GetParam();
+  Bytes tensor = random_bytes(box.pitch() * box.rows, 33);
+  const Bytes smem = random_bytes(box.bytes(), 34);
+  const cuda::Buffer memory = machine.upload(tensor), in = machine.upload(smem);
+  const auto bytes = static_cast<std::int32_t>(box.bytes());
+  machine.run(
+      "ptx_tma_store", {.grid = {1}, .block = {32}, .shared_bytes = bytes},
+      TmaParams{encode(box, memory), box.x, box.y, bytes, static_cast<std::int32_t>(box.box_cols),
+                add ? 1 : 0, static_cast<const std::uint32_t*>(in.data()), nullptr});
+  store(box, smem, add, box.x, box.y, tensor);
+  store(box, smem, add, box.x + static_cast<std::int32_t>(box.box_cols), box.y, tensor);
+  EXPECT_TRUE(Machine::download<unsigned char>(memory) == tensor);
 }
+
+INSTANTIATE_TEST_SUITE_P(Boxes, PtxTmaStore, ::testing::ValuesIn(kStores));
 
 }  // namespace
 }  // namespace fathom::ptx_cases

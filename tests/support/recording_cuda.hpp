@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "modules/libcuda_recording/recording_cuda.h"
+#include "emulator/driver/recording_cuda.h"
 
 namespace fathom::testing {
 

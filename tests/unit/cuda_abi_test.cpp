@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <type_traits>
 
-#include "modules/libcuda_recording/recording_cuda.h"
+#include "emulator/driver/recording_cuda.h"
 
 #if __has_include(<cuda.h>)
 #include <cuda.h>

@@ -42,8 +42,7 @@ TEST(PtxCases, CallEveryFunction) {
 TEST(PtxCases, MultiplyEveryWidth) {
   const std::filesystem::path root = FATHOM_SOURCE_DIR;
   const auto widths = matches(text_of(root / "device/ptx"), R"(struct WgmmaE4m3<(\d+)>)");
-  const auto kernels =
-      matches(text_of(root / "tests/ptx_cases/kernels"), R"(FATHOM_WGMMA_KERNEL\((\d+)\))");
+  const auto kernels = matches(text_of(root / "tests/ptx_cases/kernels"), R"(DO\((\d+)\))");
   EXPECT_EQ(widths.size(), 32u);
   EXPECT_EQ(kernels, widths);
 }

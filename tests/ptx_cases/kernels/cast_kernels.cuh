@@ -50,7 +50,7 @@ extern "C" __global__ void __launch_bounds__(96)
   facts.uniform = ptx::warp_uniform(thread + 100);
   facts.elected = ptx::elect_one() ? 1 : 0;
   ptx::warp_sync();
-  facts.time_passes = before != 0 && ptx::global_timer() >= before ? 1 : 0;
+  facts.time_passes = ptx::global_timer() >= before ? 1 : 0;
   params.out[ptx::cta_index() * 96 + thread] = facts;
 }
 

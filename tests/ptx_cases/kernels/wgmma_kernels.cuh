@@ -58,36 +58,19 @@ FATHOM_DEVICE void multiply(const WgmmaParams& params, unsigned char* dynamic_sm
     fathom::ptx_cases::multiply<N>(params, smem);                                    \
   }
 
-FATHOM_WGMMA_KERNEL(8)
-FATHOM_WGMMA_KERNEL(16)
-FATHOM_WGMMA_KERNEL(24)
-FATHOM_WGMMA_KERNEL(32)
-FATHOM_WGMMA_KERNEL(40)
-FATHOM_WGMMA_KERNEL(48)
-FATHOM_WGMMA_KERNEL(56)
-FATHOM_WGMMA_KERNEL(64)
-FATHOM_WGMMA_KERNEL(72)
-FATHOM_WGMMA_KERNEL(80)
-FATHOM_WGMMA_KERNEL(88)
-FATHOM_WGMMA_KERNEL(96)
-FATHOM_WGMMA_KERNEL(104)
-FATHOM_WGMMA_KERNEL(112)
-FATHOM_WGMMA_KERNEL(120)
-FATHOM_WGMMA_KERNEL(128)
-FATHOM_WGMMA_KERNEL(136)
-FATHOM_WGMMA_KERNEL(144)
-FATHOM_WGMMA_KERNEL(152)
-FATHOM_WGMMA_KERNEL(160)
-FATHOM_WGMMA_KERNEL(168)
-FATHOM_WGMMA_KERNEL(176)
-FATHOM_WGMMA_KERNEL(184)
-FATHOM_WGMMA_KERNEL(192)
-FATHOM_WGMMA_KERNEL(200)
-FATHOM_WGMMA_KERNEL(208)
-FATHOM_WGMMA_KERNEL(216)
-FATHOM_WGMMA_KERNEL(224)
-FATHOM_WGMMA_KERNEL(232)
-FATHOM_WGMMA_KERNEL(240)
-FATHOM_WGMMA_KERNEL(248)
-FATHOM_WGMMA_KERNEL(256)
-#undef FATHOM_WGMMA_KERNEL
+#define FATHOM_WGMMA_WIDTHS(DO)                                                                   \
+  DO(8)                                                                                           \
+  DO(16)                                                                                          \
+  DO(24)                                                                                          \
+  DO(32)                                                                                          \
+  DO(40)                                                                                          \
+  DO(48)                                                                                          \
+  DO(56)                                                                                          \
+  DO(64)                                                                                          \
+  DO(72)                                                                                          \
+  DO(80)                                                                                          \
+  DO(88)                                                                                          \
+  DO(96)                                                                                          \
+  DO(104) DO(112) DO(120) DO(128) DO(136) DO(144) DO(152) DO(160) DO(168) DO(176) DO(184) DO(192) \
+      DO(200) DO(208) DO(216) DO(224) DO(232) DO(240) DO(248) DO(256)
+FATHOM_WGMMA_WIDTHS(FATHOM_WGMMA_KERNEL)

@@ -1,10 +1,11 @@
-// Initialisation, devices, contexts and error texts of the recording driver. Test support.
+// Initialisation, devices, contexts and error texts of the recording driver. Emulator layer,
+// driver.
 #include <dlfcn.h>
 
 #include <array>
 #include <cstring>
 
-#include "modules/libcuda_recording/recorder.hpp"
+#include "emulator/driver/recorder.hpp"
 
 using namespace recording_cuda;
 
@@ -102,8 +103,12 @@ RECORDING_CUDA_EXPORT abi::Result cuGetErrorName(abi::Result code, const char** 
 
 RECORDING_CUDA_EXPORT abi::Result cuGetErrorString(abi::Result code, const char** text) {
   return record_call("cuGetErrorString", fmt::format("code={}", code),
-                     [&](State&, std::string&) -> abi::Result {
+                     [&](State& s, std::string&) -> abi::Result {
                        const ErrorText* error = find_error(code);
+                       if (code == abi::kErrorLaunchFailed && !s.failure.empty()) {
+                         *text = s.failure.c_str();
+                         return abi::kSuccess;
+                       }
                        *text = error == nullptr ? nullptr : error->text;
                        return error == nullptr ? abi::kErrorInvalidValue : abi::kSuccess;
                      });

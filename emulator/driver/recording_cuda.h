@@ -1,4 +1,5 @@
-/* The control interface of libcuda_recording.so, a stand-in for the CUDA driver in tests. C, no
+/* The control interface of libcuda_recording.so, a stand-in for the CUDA driver in tests, and of
+ * libcuda_emulator.so, which is the same and runs its kernels (emulator_control.h). C, no
  * dependencies.
  *
  * The library exports those functions of the driver API that Fathom uses and answers as GPUs of a
@@ -29,6 +30,9 @@ void recording_cuda_set_name(const char* device_name);
 
 /* The nth call of `call` from now on (1 = the next one) returns `code` and does nothing else. */
 void recording_cuda_fail(const char* call, int nth, int code);
+
+/* What cuGetErrorString says of a failed launch from now on. */
+void recording_cuda_set_failure(const char* text);
 
 /* The record: one line a call, "cuMemAlloc bytes=256 pointer=0x... thread=1 -> 0". The text lives
  * until the next call of this function. */

@@ -1,9 +1,9 @@
 // Memory of the recording driver: device memory is host memory, and everything happens at once.
-// Test support.
+// Emulator layer, driver.
 #include <cstdlib>
 #include <cstring>
 
-#include "modules/libcuda_recording/recorder.hpp"
+#include "emulator/driver/recorder.hpp"
 
 using namespace recording_cuda;
 

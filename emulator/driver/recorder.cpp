@@ -1,5 +1,5 @@
-// State and control functions of the recording driver. Test support.
-#include "modules/libcuda_recording/recorder.hpp"
+// State and control functions of the recording driver. Emulator layer, driver.
+#include "emulator/driver/recorder.hpp"
 
 #include <cctype>
 #include <cstdlib>
@@ -97,6 +97,11 @@ RECORDING_CUDA_EXPORT int recording_cuda_set(const char* key, int64_t value) {
 RECORDING_CUDA_EXPORT void recording_cuda_set_name(const char* device_name) {
   std::lock_guard lock(state().mutex);
   state().device_name = device_name;
+}
+
+RECORDING_CUDA_EXPORT void recording_cuda_set_failure(const char* text) {
+  std::lock_guard lock(state().mutex);
+  state().failure = text;
 }
 
 RECORDING_CUDA_EXPORT void recording_cuda_fail(const char* call, int nth, int code) {

@@ -1,7 +1,7 @@
-// Libraries, kernels, tensor maps and launches of the recording driver. Test support.
+// Libraries, kernels, tensor maps and launches of the recording driver. Emulator layer, driver.
 #include <cstring>
 
-#include "modules/libcuda_recording/recorder.hpp"
+#include "emulator/driver/recorder.hpp"
 
 using namespace recording_cuda;
 
@@ -73,7 +73,7 @@ std::shared_ptr<Launch> describe(State& s, const abi::LaunchConfig& config, Func
                    .captured = 0,
                    .stream = config.stream,
                    .params = nullptr,
-                   .param_bytes = s.get("param_bytes")};
+                   .param_bytes = s.param_bytes_of(function->kernel->name)};
   for (unsigned i = 0; i < config.num_attributes; ++i) {
     const abi::LaunchAttributeValue& value = config.attributes[i].value;
     switch (config.attributes[i].id) {

@@ -1,8 +1,7 @@
-// The state of the recording driver: description, live objects, record, planned failures. Test
-// support; one lock guards all.
+// The state of the recording driver: description, live objects, record, planned failures. Emulator
+// layer, driver; one lock guards all.
 #pragma once
 
-#define FMT_HEADER_ONLY  // a module links no library of ours
 #include <fmt/format.h>
 
 #include <cstdint>
@@ -15,7 +14,7 @@
 #include <vector>
 
 #include "cuda/abi.hpp"
-#include "modules/libcuda_recording/recording_cuda.h"
+#include "emulator/driver/recording_cuda.h"
 
 #define RECORDING_CUDA_EXPORT extern "C" __attribute__((visibility("default")))
 
@@ -70,6 +69,8 @@ struct State {
   std::mutex mutex;
   std::map<std::string, std::int64_t> description;
   std::string device_name;
+  std::string failure;  ///< what cuGetErrorString says of kErrorLaunchFailed; empty = the usual
+  std::map<std::string, std::int64_t> param_bytes;  ///< of kernels known by name
 
   std::vector<std::string> lines;
   std::map<std::string, std::int64_t> counts;
@@ -93,6 +94,10 @@ struct State {
   std::map<abi::DevicePointer, Allocation> memory;
 
   std::int64_t get(const char* key) const { return description.at(key); }
+  std::int64_t param_bytes_of(const std::string& kernel) const {
+    const auto found = param_bytes.find(kernel);
+    return found == param_bytes.end() ? get("param_bytes") : found->second;
+  }
   int thread_number();
 };
 

@@ -1,7 +1,7 @@
-// Streams, captures, graphs and events of the recording driver. Test support.
+// Streams, captures, graphs and events of the recording driver. Emulator layer, driver.
 #include <chrono>
 
-#include "modules/libcuda_recording/recorder.hpp"
+#include "emulator/driver/recorder.hpp"
 
 using namespace recording_cuda;
 

@@ -1,0 +1,45 @@
+"""--backend emulator: the GPU kernels on this machine's cores, under a schedule that a seed decides."""
+
+import os
+
+from conftest import fail, run, run_process, succeed
+
+PROBLEM = ["verify", "--m", 70, "--n", 72, "--k", 300]
+
+
+def emulate(*arguments):
+    answer = succeed(*PROBLEM, "--backend", "emulator", *arguments)
+    assert answer["passed"] and answer["findings"] == "" and answer["backend"] == "emulator"
+    return answer
+
+
+def test_exact_data_is_right_to_the_bit():
+    assert emulate("--data", "exact")["bit_equal"] is True
+
+
+def test_a_seed_is_a_schedule():
+    first, other = emulate("--schedule-seed", 3), emulate("--schedule-seed", 4)
+    assert emulate("--schedule-seed", 3)["trace_hash"] == first["trace_hash"] != other["trace_hash"]
+    assert first["schedule_seed"] == 3 and len(first["trace_hash"]) == 16
+    text = run_process(*PROBLEM, "--backend", "emulator", "--schedule-seed", 3).stdout
+    assert f"trace_hash {first['trace_hash']}\n" in text and "passed on emulator" in text
+
+
+def test_other_outputs_and_scales_are_planned_inside_the_list():
+    assert emulate("--out-dtype", "fp32", "--accumulate")["config"].endswith("fp32")
+    assert emulate("--scale-b", "1x128")["config"].endswith("sb1")
+
+
+def test_a_kernel_that_is_not_built_in_is_refused():
+    answer = run(*PROBLEM, "--backend", "emulator", "--config", "192x128_w3_s4_bf16")
+    assert answer.status in (2, 3)  # no such tag, or none of the emulator's
+    message = fail(3, "unsupported", *PROBLEM, "--backend", "emulator", "--config", "64x64_w1_s8_bf16")
+    assert "built into it" in message
+
+
+def test_where_it_means_nothing_is_refused():
+    without = {name: value for name, value in os.environ.items() if name != "FATHOM_LIBCUDA"}
+    message = fail(2, "invalid_argument", "bench", "--backend", "emulator", "--m", 1, "--n", 16, "--k", 16, env=without)
+    assert "verify and run" in message
+    assert "--backend emulator" in fail(2, "invalid_argument", *PROBLEM, "--schedule-seed", 3)
+

@@ -1,0 +1,34 @@
+// A product by a kernel that runs in the emulator, judged as `fathom verify` judges. Test support.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <fathom/context.hpp>
+#include <fathom/gemm.hpp>
+
+#include "plan/gemm_configs.hpp"
+#include "reference/problem_data.hpp"
+
+namespace fathom::testing {
+
+/// Schedules that each kernel runs; --seeds.
+int& num_seeds();
+
+/// A context whose driver is build/libcuda_emulator.so.
+const Context& emulator_context();
+
+/// The GEMM kernels that are built in.
+std::vector<plan::GemmConfig> emulated_configs();
+
+struct EmulatedRun {
+  std::string config;
+  std::uint64_t trace_hash = 0;
+  std::string wrong;  ///< findings of the emulator, else what is wrong with D; empty = nothing
+};
+
+/// Fills D anew, runs the schedule of `schedule_seed` and judges.
+EmulatedRun run_emulated(const reference::ProblemSpec& spec, const GemmOptions& options,
+                         std::uint64_t schedule_seed);
+
+}  // namespace fathom::testing
