@@ -71,6 +71,7 @@ FATHOM_DEVICE void multiply(const WgmmaParams& params, unsigned char* dynamic_sm
   DO(80)                                                                                          \
   DO(88)                                                                                          \
   DO(96)                                                                                          \
-  DO(104) DO(112) DO(120) DO(128) DO(136) DO(144) DO(152) DO(160) DO(168) DO(176) DO(184) DO(192) \
-      DO(200) DO(208) DO(216) DO(224) DO(232) DO(240) DO(248) DO(256)
+  DO(104)                                                                                         \
+  DO(112) DO(120) DO(128) DO(136) DO(144) DO(152) DO(160) DO(168) DO(176) DO(184) DO(192) DO(200) \
+      DO(208) DO(216) DO(224) DO(232) DO(240) DO(248) DO(256)
 FATHOM_WGMMA_WIDTHS(FATHOM_WGMMA_KERNEL)
