@@ -58,20 +58,12 @@ FATHOM_DEVICE void multiply(const WgmmaParams& params, unsigned char* dynamic_sm
     fathom::ptx_cases::multiply<N>(params, smem);                                    \
   }
 
-#define FATHOM_WGMMA_WIDTHS(DO)                                                                   \
-  DO(8)                                                                                           \
-  DO(16)                                                                                          \
-  DO(24)                                                                                          \
-  DO(32)                                                                                          \
-  DO(40)                                                                                          \
-  DO(48)                                                                                          \
-  DO(56)                                                                                          \
-  DO(64)                                                                                          \
-  DO(72)                                                                                          \
-  DO(80)                                                                                          \
-  DO(88)                                                                                          \
-  DO(96)                                                                                          \
-  DO(104)                                                                                         \
-  DO(112) DO(120) DO(128) DO(136) DO(144) DO(152) DO(160) DO(168) DO(176) DO(184) DO(192) DO(200) \
-      DO(208) DO(216) DO(224) DO(232) DO(240) DO(248) DO(256)
+// clang-format breaks these lines anew at each run.
+// clang-format off
+#define FATHOM_WGMMA_WIDTHS(DO) \
+  DO(8) DO(16) DO(24) DO(32) DO(40) DO(48) DO(56) DO(64) \
+  DO(72) DO(80) DO(88) DO(96) DO(104) DO(112) DO(120) DO(128) \
+  DO(136) DO(144) DO(152) DO(160) DO(168) DO(176) DO(184) DO(192) \
+  DO(200) DO(208) DO(216) DO(224) DO(232) DO(240) DO(248) DO(256)
+// clang-format on
 FATHOM_WGMMA_WIDTHS(FATHOM_WGMMA_KERNEL)
