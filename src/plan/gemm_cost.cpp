@@ -38,8 +38,12 @@ struct Shape {
 };
 
 double run_penalty(const Shape& s) {
-  // Blocks of 64 columns and wider select their scale of B once or twice a tile.
-  return s.config.scale_b_run() >= 64 ? 1.0 : 1.0 + s.coefficients.odd_width_share;
+  // Tiles that divide 128 columns have one scale of B; runs of 64 select it two or three times in a
+  // block of k, shorter ones for every few columns.
+  constexpr double kFewSelects = 0.25;
+  if (s.config.scale_b_blocks() == 1) return 1.0;
+  const double share = s.config.scale_b_run() >= 64 ? kFewSelects : 1.0;
+  return 1.0 + share * s.coefficients.odd_width_share;
 }
 
 /// Clocks of the tensor cores for `left` rows of the 64-row side against the other operand's, a
@@ -187,9 +191,13 @@ GemmCost cost_of_units(const GemmConfig& config, const Sizes& sizes,
   const std::int64_t clusters =
       std::min<std::int64_t>(launch.grid / launch.cluster, units_m * units_n);
   const double active = std::min(as_double(sms), as_double(clusters * launch.cluster));
-  // The cap is a cap of the card: few busy SMs run at the highest clock.
+  // The cap is a cap of the card: few busy SMs run at the highest clock, and what the idle slots of
+  // the last step save is the others' to spend.
+  const std::int64_t steps = ceil_div<std::int64_t>(units_m * units_n, clusters);
+  const double busy = as_double(units_m * units_n) / as_double(steps * clusters);
   const double capped =
-      std::min(device.max_clock_ghz, device.capped_clock_ghz * device.num_sms / active);
+      std::min(device.max_clock_ghz, device.capped_clock_ghz * device.num_sms / active *
+                                         std::pow(busy, -coefficients.idle_clock_exponent));
   const double waiting = device.max_clock_ghz * coefficients.latency_clock_share;
   const Shape s{config,
                 sizes,
@@ -201,7 +209,7 @@ GemmCost cost_of_units(const GemmConfig& config, const Sizes& sizes,
                 units_m,
                 units_n,
                 clusters,
-                ceil_div<std::int64_t>(units_m * units_n, clusters),
+                steps,
                 as_double(device::gemm::k_blocks_per_cta(config, sizes.k_blocks())),
                 std::ceil(as_double(clusters * launch.cluster) / active),
                 active,

@@ -21,32 +21,34 @@ namespace fathom::plan {
 /// The numbers that measurements set; those of the machine stand in DeviceSpec. Fitted by
 /// tests/fit/gemm_cost.cpp on the timings in bench/results/2026-11-21-h200-gemm-configs.json.
 struct GemmCostCoefficients {
-  double launch_us = 1.29;          ///< launch, set-up and drain of a kernel without work
-  double fill_us = 1.14;            ///< first instruction to first operands
-  double cluster_start_us = 0.333;  ///< more before the CTAs of a cluster may signal each other
-  double hbm_ramp_us = 0.768;       ///< until HBM streams at its rate
-  double norm = 4.9;                ///< the p of the p-norm
+  double launch_us = 1.366;          ///< launch, set-up and drain of a kernel without work
+  double fill_us = 1.14;             ///< first instruction to first operands
+  double cluster_start_us = 0.3333;  ///< more before the CTAs of a cluster may signal each other
+  double hbm_ramp_us = 0.7053;       ///< until HBM streams at its rate
+  double norm = 4.9;                 ///< the p of the p-norm
   double tensor_efficiency =
       0.958;  ///< share of the tensor rate that a loop without stalls reaches
+  /// Clock won under the power cap by idle slots of the last step: busy share to minus this power.
+  double idle_clock_exponent = 0.3833;
   /// Wait, fence, issue, drain, promote: what a warpgroup's block of k takes beyond its wgmma ...
   double block_latency_clk = 240;
-  double early_wait_clk = 355;        ///< ... with the next stage awaited under the running wgmma
+  double early_wait_clk = 596.8;      ///< ... with the next stage awaited under the running wgmma
   double stream_latency_clk = 290;    ///< ... in the stream skeleton
   double pair_latency_clk = 98;       ///< ... more where a pair waits for both halves of an operand
   double latency_clock_share = 1.07;  ///< SM clock of a loop that waits, of the highest
-  double odd_width_share = 0.114;    ///< lost in the loop when scales of B change within 32 columns
-  double l2_rate_share = 1.36;       ///< L2-to-SM rate reached, of DeviceSpec's
-  double load_round_trip_us = 1.61;  ///< a slot's release to the arrival of its next operands
-  double stream_reread_share = 0.476;  ///< weights that a second tile of rows finds no more in L2
-  double hbm_tail_share = 0.271;       ///< bandwidth lost to the idle slots of the last step
-  double staging_bytes_per_ns = 55.3;  ///< D through registers, staging and TMA store, per SM
-  double staging_wait_us = 0.135;      ///< until a staging buffer has been read by its store
-  double narrow_chunk_us = 0.092;  ///< a TMA store of D more, where rows of D leave in short pieces
-  double third_warpgroup_hides = 0.2;       ///< share of an epilogue that two more warpgroups cover
-  double stream_tail_us = 0.172;            ///< last loads to last stores
-  double stream_store_bytes_per_ns = 36.8;  ///< D of one CTA by 16-byte stores
-  double warpgroup_reduce_us = 0.413;       ///< adding the sums of warpgroups
-  double cluster_reduce_us = 0.513;         ///< adding the sums of one more CTA of a cluster
+  double odd_width_share = 0.1149;  ///< lost in the loop when scales of B change within 32 columns
+  double l2_rate_share = 1.36;      ///< L2-to-SM rate reached, of DeviceSpec's
+  double load_round_trip_us = 1.598;    ///< a slot's release to the arrival of its next operands
+  double stream_reread_share = 0.4828;  ///< weights that a second tile of rows finds no more in L2
+  double hbm_tail_share = 0.3044;       ///< bandwidth lost to the idle slots of the last step
+  double staging_bytes_per_ns = 56.76;  ///< D through registers, staging and TMA store, per SM
+  double staging_wait_us = 0.1237;      ///< until a staging buffer has been read by its store
+  double narrow_chunk_us = 0.101;  ///< a TMA store of D more, where rows of D leave in short pieces
+  double third_warpgroup_hides = 0.1707;  ///< share of an epilogue that two more warpgroups cover
+  double stream_tail_us = 0.09556;        ///< last loads to last stores
+  double stream_store_bytes_per_ns = 38.21;  ///< D of one CTA by 16-byte stores
+  double warpgroup_reduce_us = 0.4715;       ///< adding the sums of warpgroups
+  double cluster_reduce_us = 0.509;          ///< adding the sums of one more CTA of a cluster
 };
 
 /// Calls visit(name, value) for every coefficient, const or not, in declaration order.
@@ -58,6 +60,7 @@ void for_each_coefficient(Coefficients& c, Visit&& visit) {
   visit("hbm_ramp_us", c.hbm_ramp_us);
   visit("norm", c.norm);
   visit("tensor_efficiency", c.tensor_efficiency);
+  visit("idle_clock_exponent", c.idle_clock_exponent);
   visit("block_latency_clk", c.block_latency_clk);
   visit("early_wait_clk", c.early_wait_clk);
   visit("stream_latency_clk", c.stream_latency_clk);
