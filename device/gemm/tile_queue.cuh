@@ -51,8 +51,9 @@ struct TileQueue {
       const Tile tile =
           more ? item_tile(kFolded, params.schedule, scan.found, scan.within, pair_rank)
                : Tile{-1, 0, 0, 0};
-      waiter.wait(empty(at.stage), at.phase ^ 1, sync::BarrierName::kTileEmpty, at.stage);
+      // One lane waits: another that looked only after the tile was read would meet the next phase.
       if (ptx::lane_index() == 0) {
+        waiter.wait(empty(at.stage), at.phase ^ 1, sync::BarrierName::kTileEmpty, at.stage);
         ptx::store_shared_v4_u32(
             slot(at.stage), {static_cast<uint32_t>(tile.group), static_cast<uint32_t>(tile.row),
                              static_cast<uint32_t>(tile.row_end), static_cast<uint32_t>(tile.col)});
