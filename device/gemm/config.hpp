@@ -126,6 +126,12 @@ struct Config {
   /// Whether the roles differ at all: one math warpgroup alone on an SM has all it can use from the
   /// start.
   FATHOM_HD constexpr bool moves_registers() const { return math_registers() > launch_registers(); }
+  /// kStream: blocks of k that a warpgroup multiplies before it promotes the first. Two, where ring
+  /// and registers allow: the blocks that arrive last, close together, then cost one latency.
+  FATHOM_HD constexpr int blocks_in_flight() const {
+    if (!stream() || num_stages < 2 * k_warpgroups()) return 1;
+    return needed_registers() + block_n / 2 + 20 <= math_registers() ? 2 : 1;
+  }
   /// Registers a math thread needs: running sums, the temporary of one block of k, scales of
   /// columns, and 16 for the scales of rows and for addresses (as compiled by ptxas 13.0).
   FATHOM_HD constexpr int needed_registers() const {

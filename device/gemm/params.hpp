@@ -47,6 +47,9 @@ struct Params {
   /// kStream: rows of A in one box, min(block_m, m rounded up to 8); the rest of the tile is never
   /// written nor stored.
   int32_t a_box_rows = 0;
+  /// kStream: scales of A a block of k in the scale table, min(block_m, m rounded up to 4). TMA
+  /// takes a clock for every element of a box that lies outside its tensor, and meanwhile no loads.
+  int32_t scale_a_rows = 0;
   // Grouped. Seen by TMA, B is one matrix in which group g starts at row g * b_group_rows; A and D
   // of the masked form likewise (otherwise their group_rows are 0).
   GroupIndex groups;
@@ -157,6 +160,12 @@ FATHOM_HD constexpr int32_t a_box_rows(const Config& c, int64_t m) {
   return c.block_m / c.cluster_n;
 }
 
+/// Scales of A in a row of one TMA box (whole 16 bytes).
+FATHOM_HD constexpr int32_t scale_a_rows(const Config& c, int64_t m) {
+  if (c.stream()) return static_cast<int32_t>(min_of<int64_t>(c.block_m, round_up<int64_t>(m, 4)));
+  return c.block_m;
+}
+
 /// The largest number of k blocks that one CTA takes.
 FATHOM_HD constexpr int32_t k_blocks_per_cta(const Config& c, int64_t k_blocks) {
   return static_cast<int32_t>(ceil_div<int64_t>(k_blocks, c.split_k));
@@ -175,7 +184,7 @@ FATHOM_HD constexpr int32_t tma_cols(const Config& c, int64_t n) {
 ///   map      tensor        type          box                            swizzle   used
 ///   a        [m, k]        u8 (e4m3)     [a_box_rows, 128]              128       always
 ///   b        [n, k]        u8 (e4m3)     [block_n / cluster_m, 128]     128       always
-///   scale_a  [K', m]       fp32          [1 | k_blocks_per_cta, block_m]  none    scales_fit_tma
+///   scale_a  [K', m]       fp32          [1 | k_blocks_per_cta, scale_a_rows]  none scales_fit_tma
 ///   scale_b  [K', n]       fp32          [1, block_n]                   none      k1x128, and fit
 ///   d        [m, tma_cols] bf16 | fp32   [d_rows, d_chunk_cols]         row       tma_store()
 FATHOM_HD constexpr TensorMapSpecs describe_tensor_maps(const Config& c, const Sizes& s) {
@@ -202,7 +211,7 @@ FATHOM_HD constexpr TensorMapSpecs describe_tensor_maps(const Config& c, const S
         MapElement::kFp32,
         {s.m, flat_rows(g.a_planes(), s.k_blocks(), g.scale_a_stride, s.scale_a_k_stride)},
         s.scale_a_k_stride * 4,
-        {c.block_m, c.stream() ? k_blocks_per_cta(c, s.k_blocks()) : 1},
+        {scale_a_rows(c, s.m), c.stream() ? k_blocks_per_cta(c, s.k_blocks()) : 1},
         MapSwizzle::kNone,
         false};
   }
@@ -358,6 +367,7 @@ inline Params make_params(const Config& c, const Sizes& s, const Pointers& p, bo
   params.accumulate = accumulate ? 1 : 0;
   params.weights_constant = weights_constant ? 1 : 0;
   params.a_box_rows = a_box_rows(c, s.m);
+  params.scale_a_rows = scale_a_rows(c, s.m);
   // Weights read by one cluster only, or by few: first to go, so that dirty lines and tokens stay
   // (3 to 8 % at m <= 128).
   params.a_policy = static_cast<uint64_t>(CachePolicy::kNormal);

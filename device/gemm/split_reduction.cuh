@@ -5,7 +5,7 @@
 // own into the owner's shared memory; the owner adds them to its own in the order of the parts and
 // stores the group straight from registers. Across a cluster the push is st.async: the data
 // completes bytes on the owner's barrier, so no fence and no cluster barrier is in the path. Inside
-// one CTA it is a plain store, and each thread arrives when it has pushed.
+// one CTA it is a plain store, and each warp arrives when it has pushed.
 //
 //   part 0   [own | push -> 1 | push -> 2 ]          owner 0 adds group 0 of parts 0, 1, 2
 //   part 1   [push -> 0 | own | push -> 2 ]          owner 1 adds group 1 ...
@@ -52,7 +52,7 @@ struct SplitReduction {
     for (int warpgroup = 0; warpgroup < kConfig.math_warpgroups; ++warpgroup) {
       const int part = cluster_rank * kTurns + warpgroup / kSlices;
       ptx::mbarrier_init(smem + kPlan.partials_full_barriers + warpgroup * 8,
-                         kAcrossCtas ? 1 : (kParts - 1) * kWarpgroupThreads);
+                         kAcrossCtas ? 1 : (kParts - 1) * 4);
       ptx::mbarrier_init(smem + kPlan.partials_empty_barriers + warpgroup * 8,
                          max_of(1, part < kOwners ? kOwners - 1 : kOwners));
     }
@@ -108,8 +108,11 @@ struct SplitReduction {
       ptx::store_shared_v4(to, pushed);
   }
 
-  /// This thread has pushed all that the other warpgroups of its CTA own.
+  /// This warp has pushed all that the other warpgroups of its CTA own. One arrival a warp: those
+  /// of its lanes on one barrier would take turns.
   FATHOM_DEVICE void tell_owners() const {
+    ptx::warp_sync();
+    if (ptx::lane_index() != 0) return;
 #pragma unroll
     for (int owner = 0; owner < kOwners; ++owner)
       if (owner != part) ptx::mbarrier_arrive(full_of(owner));

@@ -85,7 +85,7 @@ struct StreamKernel {
     const int warpgroup = warp / 4;
     const int slice = warpgroup % kSlices;
     const int turn = warpgroup / kSlices;
-    StreamMainloop<kConfig> mainloop(smem, ring, tables, slice, turn, warp % 4);
+    StreamMainloop<kConfig> mainloop(params, smem, ring, tables, warp);
     TileWalk<kConfig> walk(params, 0);
     if constexpr (kConfig.k_parts() == 1) {
       const Epilogue<kConfig> epilogue(params, smem, warpgroup, warp % 4);

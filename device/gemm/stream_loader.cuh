@@ -17,8 +17,8 @@
 
 namespace fathom::device::gemm {
 
-/// The scale tables of a tile: A's [k block][block_m] and B's [k block][scale_b_blocks], in one
-/// buffer used tile by tile.
+/// The scale tables of a tile: A's [k block][scale_a_rows] and B's [k block][scale_b_blocks], in
+/// one buffer used tile by tile.
 template <Config kConfig>
 struct ScaleTables {
   static constexpr SmemPlan kPlan = plan_smem(kConfig);
@@ -79,9 +79,10 @@ struct StreamScales {
       if (ptx::elect_one()) start_tma(walk.tile());
       ptx::warp_sync();
       if (params.scales_of_a.by_tma == 0)
-        gather<kConfig.block_m>(params.scales_of_a, walk.tile().row, tables.smem + kPlan.scale_a);
-      gather<kConfig.scale_b_blocks()>(params.scales_of_b, walk.tile().col / 128,
-                                       tables.smem + kPlan.scale_b);
+        gather(params.scales_of_a, walk.tile().row, params.scale_a_rows,
+               tables.smem + kPlan.scale_a);
+      gather(params.scales_of_b, walk.tile().col / 128, kConfig.scale_b_blocks(),
+             tables.smem + kPlan.scale_b);
       ptx::cp_async_arrive(tables.full());
       phase ^= 1;
     }
@@ -93,19 +94,18 @@ struct StreamScales {
     const bool by_tma = params.scales_of_a.by_tma != 0;
     const int box_blocks = ceil_div(params.k_blocks, kConfig.split_k);
     ptx::mbarrier_arrive_expect_tx(tables.full(),
-                                   by_tma ? box_blocks * kPlan.scale_a_stage_bytes : 0);
+                                   by_tma ? box_blocks * params.scale_a_rows * 4 : 0);
     if (by_tma)
       ptx::tma_load_2d(tables.smem + kPlan.scale_a, params.scale_a, tile.row, range.begin,
                        tables.full(), static_cast<uint64_t>(CachePolicy::kNormal));
   }
 
   /// to[block][i] = scale (first + i, range.begin + block), repeating the last one that exists.
-  template <int kCount>
-  FATHOM_DEVICE void gather(const ScaleView& view, int first, SmemAddr to) const {
+  FATHOM_DEVICE void gather(const ScaleView& view, int first, int count, SmemAddr to) const {
 #pragma unroll 1
-    for (int j = ptx::lane_index(); j < (range.end - range.begin) * kCount; j += 32) {
-      const int block = j / kCount;
-      const int64_t i = min_of(first + j - block * kCount, view.count - 1);
+    for (int j = ptx::lane_index(); j < (range.end - range.begin) * count; j += 32) {
+      const int block = j / count;
+      const int64_t i = min_of(first + j - block * count, view.count - 1);
       ptx::cp_async_4(to + j * 4,
                       view.data + i * view.stride + (range.begin + block) * view.k_stride);
     }

@@ -1,10 +1,11 @@
 // The math of the stream skeleton: a warpgroup multiplies 64 rows by the tile's columns over its
-// blocks of k. Warpgroups of the same rows take alternate blocks, which halves the chain wait -
-// wgmma - wait - promote per block that bounds small tiles. Device layer of the gemm family; must
-// not include another family.
+// blocks of k. Warpgroups of the same rows take alternate blocks, and each has two of its blocks in
+// flight where registers allow: both shorten the chain wait - wgmma - wait - promote per block.
+// Device layer of the gemm family; must not include another family.
 #pragma once
 
 #include "gemm/config.hpp"
+#include "gemm/params.hpp"
 #include "gemm/promotion.cuh"
 #include "gemm/smem.hpp"
 #include "gemm/stream_loader.cuh"
@@ -23,30 +24,38 @@ struct StreamMainloop {
   using Ring = sync::Ring<kConfig.num_stages, kConfig.bounded_waits>;
   using Sums = tile::Accumulator<kConfig.block_n>;
   static constexpr SmemPlan kPlan = plan_smem(kConfig);
+  static constexpr int kSlices = kConfig.block_m / kWgmmaM;
   static constexpr int kTurns = kConfig.k_warpgroups();
+  static constexpr int kInFlight = kConfig.blocks_in_flight();
+  static_assert(kInFlight <= 2, "one product may run on while the one before it is promoted");
   static constexpr int kScaleBlocks = kConfig.scale_b_blocks();
 
   Ring ring;
   ScaleTables<kConfig> tables;
   tile::OperandTile a, b;  // stage 0; this warpgroup's rows of A
-  SmemAddr scale_a;        // block 0, this thread's first row
+  SmemAddr scale_a[2];     // block 0, this thread's two rows
+  int scale_a_pitch;       // bytes of a block of k
   SmemAddr scale_b;        // block 0
   sync::RingState at;      // the next stage of this warpgroup's turn
   int until_turn;          // blocks of the next tile before that stage's block
   uint32_t table_phase = 0;
   Sums sums;
 
-  FATHOM_DEVICE StreamMainloop(SmemAddr smem, const Ring& the_ring,
-                               const ScaleTables<kConfig>& the_tables, int slice, int turn,
-                               int warp)
+  FATHOM_DEVICE StreamMainloop(const Params& params, SmemAddr smem, const Ring& the_ring,
+                               const ScaleTables<kConfig>& the_tables, int math_warp)
       : ring(the_ring),
         tables(the_tables),
-        a(tile::OperandTile::at(smem + kPlan.a + slice * 64 * kBlockK)),
+        a(tile::OperandTile::at(smem + kPlan.a + math_warp / 4 % kSlices * 64 * kBlockK)),
         b(tile::OperandTile::at(smem + kPlan.b)),
-        scale_a(smem + kPlan.scale_a + (slice * 64 + warp * 16 + ptx::lane_index() / 4) * 4),
+        scale_a_pitch(params.scale_a_rows * 4),
         scale_b(smem + kPlan.scale_b),
-        at{turn, 0},
-        until_turn(turn) {}
+        at{math_warp / 4 / kSlices, 0},
+        until_turn(at.stage) {
+    // Rows without a scale are not stored; they take the last one's.
+    const int row = math_warp / 4 % kSlices * 64 + math_warp % 4 * 16 + ptx::lane_index() / 4;
+    for (int i = 0; i < 2; ++i)
+      scale_a[i] = smem + kPlan.scale_a + min_of(row + 8 * i, params.scale_a_rows - 1) * 4;
+  }
 
   /// sums = this warpgroup's blocks of the `k_blocks` blocks that the CTA has of a tile at column
   /// `col`.
@@ -54,32 +63,64 @@ struct StreamMainloop {
     sums.zero();
     tables.await(table_phase);
     int block = until_turn;
-#pragma unroll 1
-    for (; block < k_blocks; block += kTurns) {
-      k_block(block, col % 128);
-      for (int i = 0; i < kTurns; ++i) at.advance(kConfig.num_stages);
+    // An odd block comes first: code that no cache holds must not stand at the end.
+    if (kInFlight > 1 && block < k_blocks && (k_blocks - block - 1) / kTurns % 2 == 0) {
+      multiply<1>(block, col % 128);
+      block += kTurns;
     }
+#pragma unroll 1
+    for (; block < k_blocks; block += kInFlight * kTurns) multiply<kInFlight>(block, col % 128);
     until_turn = block - k_blocks;
+    ptx::warp_sync();  // a warpgroup without a block of k has met nobody since the table arrived
     if (ptx::lane_index() == 0) ptx::mbarrier_arrive(tables.empty());
     table_phase ^= 1;
   }
 
  private:
-  FATHOM_DEVICE void k_block(int block, int into_block) {
-    const SmemAddr row = scale_a + block * kPlan.scale_a_stage_bytes;
-    const float row_scale[2] = {ptx::load_shared(row), ptx::load_shared(row + 8 * 4)};
+  /// What one block in flight holds.
+  struct InFlight {
+    sync::RingState at;
+    float row_scale[2];
     float block_scale[kScaleBlocks];
+    Sums product;
+  };
+
+  /// sums += kCount blocks of this warpgroup's turn, from `block` on.
+  template <int kCount>
+  FATHOM_DEVICE void multiply(int block, int into_block) {
+    InFlight flight[kCount];
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) {
+      flight[i].at = at;
+      for (int turn = 0; turn < kTurns; ++turn) at.advance(kConfig.num_stages);
+      load_scales(block + i * kTurns, flight[i]);
+    }
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) {
+      const sync::RingState& from = flight[i].at;
+      ring.await(from.stage, from.phase);
+      flight[i].product.start_product(a + from.stage * kPlan.a_stage_bytes,
+                                      b + from.stage * kPlan.b_stage_bytes);
+    }
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) {
+      const Factors<kConfig> factors(flight[i].row_scale, flight[i].block_scale, into_block);
+      if (i + 1 < kCount)
+        flight[i].product.template wait<1>();
+      else
+        flight[i].product.template wait<0>();
+      if (ptx::lane_index() == 0) ptx::mbarrier_arrive(ring.empty(flight[i].at.stage));
+      factors.promote(sums, flight[i].product);
+    }
+  }
+
+  FATHOM_DEVICE void load_scales(int block, InFlight& to) const {
+#pragma unroll
+    for (int i = 0; i < 2; ++i)
+      to.row_scale[i] = ptx::load_shared(scale_a[i] + block * scale_a_pitch);
 #pragma unroll
     for (int i = 0; i < kScaleBlocks; ++i)
-      block_scale[i] = ptx::load_shared(scale_b + (block * kPlan.scale_b_stage_bytes + i * 4));
-
-    Sums product;
-    ring.await(at.stage, at.phase);
-    product.start_product(a + at.stage * kPlan.a_stage_bytes, b + at.stage * kPlan.b_stage_bytes);
-    const Factors<kConfig> factors(row_scale, block_scale, into_block);
-    product.wait();
-    if (ptx::lane_index() == 0) ptx::mbarrier_arrive(ring.empty(at.stage));
-    factors.promote(sums, product);
+      to.block_scale[i] = ptx::load_shared(scale_b + (block * kPlan.scale_b_stage_bytes + i * 4));
   }
 };
 

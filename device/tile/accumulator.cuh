@@ -44,8 +44,10 @@ struct Accumulator {
     pin();
   }
 
+  /// Until this product is there; `kLater`: of the products started after it, so many may run on.
+  template <int kLater = 0>
   FATHOM_DEVICE void wait() {
-    ptx::wgmma_wait_group<0>();
+    ptx::wgmma_wait_group<kLater>();
     pin();
   }
 

@@ -38,6 +38,8 @@ std::vector<Family> families() {
       {"Swapped", &kSwapped, {.m = 41, .n = 200, .k = 300}},
       {"StreamAlone", &kStreamAlone, {.m = 9, .n = 72, .k = 700}},
       {"StreamTurns", &kStreamTurns, {.m = 9, .n = 84, .k = 700}},
+      // Two blocks of k for four warpgroups: two of them multiply nothing.
+      {"StreamFourTurns", &kStreamFourTurns, {.m = 130, .n = 300, .k = 130}},
       {"StreamSplit", &kStreamSplit, {.m = 100, .n = 117, .k = 900}},
       {"StreamSplitTurns", &kStreamSplitTurns, {.m = 33, .n = 136, .k = 700, .out = DType::kFp32}},
       {"GroupedTwoWaves",

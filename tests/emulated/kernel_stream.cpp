@@ -31,6 +31,12 @@ const EmulatedKernel kStreamTurns = make<Config{.skeleton = Skeleton::kStream,
                                                 .num_stages = 4,
                                                 .math_warpgroups = 2,
                                                 .max_k_blocks = 8}>();
+const EmulatedKernel kStreamFourTurns = make<Config{.skeleton = Skeleton::kStream,
+                                                    .block_m = 64,
+                                                    .block_n = 16,
+                                                    .num_stages = 8,
+                                                    .math_warpgroups = 4,
+                                                    .max_k_blocks = 8}>();
 const EmulatedKernel kStreamSplit = make<Config{.skeleton = Skeleton::kStream,
                                                 .block_m = 128,
                                                 .block_n = 56,

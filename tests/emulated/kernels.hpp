@@ -19,6 +19,7 @@ extern const EmulatedKernel kGroupedSwapped;
 extern const EmulatedKernel kGroupedSwappedPair;
 extern const EmulatedKernel kStreamAlone;
 extern const EmulatedKernel kStreamTurns;
+extern const EmulatedKernel kStreamFourTurns;
 extern const EmulatedKernel kStreamSplit;
 extern const EmulatedKernel kStreamSplitTurns;
 
