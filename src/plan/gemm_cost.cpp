@@ -73,8 +73,24 @@ double latency_us(const Shape& s) {
   return blocks * (wgmma + rest + pair) / (s.device.max_clock_ghz * co.latency_clock_share * 1e3);
 }
 
+/// Rows of the last box of A that lie outside it.
+double clipped_rows(const Shape& s) {
+  const GemmConfig& c = s.config;
+  // Groups: foreign rows follow, A goes on. Among many rows of tiles the last one does not show.
+  if (c.grouped || s.units_m > 4) return 0;
+  const std::int64_t last_row = (s.units_m * c.cluster_m - 1) * c.block_m;
+  const std::int64_t box = c.stream() ? device::gemm::a_box_rows(c, s.sizes.m) : c.block_m;
+  return as_double(box - std::clamp<std::int64_t>(s.sizes.m - last_row, 0, box)) / c.cluster_n;
+}
+
 double ring_us(const Shape& s) {
-  return s.tile_blocks() / s.config.num_stages * s.coefficients.load_round_trip_us;
+  const double round_trip = s.coefficients.load_round_trip_us / s.config.num_stages;
+  const double clipping =
+      clipped_rows(s) * s.coefficients.clipped_row_clk / (s.device.max_clock_ghz * 1e3);
+  // Only the last row of tiles is clipped.
+  const double clipped_blocks =
+      std::ceil(as_double(s.steps) / (as_double(s.units_m) * s.config.cluster_m)) * s.k_blocks;
+  return s.tile_blocks() * round_trip + clipped_blocks * std::max(clipping - round_trip, 0.0);
 }
 
 double l2_us(const Shape& s) {
@@ -131,7 +147,8 @@ double epilogue_us(const Shape& s) {
     double tile = narrow + tile_bytes / c.k_parts() / (co.stream_store_bytes_per_ns * 1e3);
     if (c.k_warpgroups() > 1) tile += co.warpgroup_reduce_us;
     tile += (c.split_k - 1) * co.cluster_reduce_us;
-    return co.stream_tail_us + as_double(s.steps) * tile;
+    const double next = (as_double(s.steps) - 1) * co.stream_step_us / s.ctas_per_sm;
+    return co.stream_tail_us + as_double(s.steps) * tile + next;
   }
   const int buffers_used = c.d_chunks() * c.waves();
   const int waits = ceil_div(buffers_used, c.staging_chunks) - 1;

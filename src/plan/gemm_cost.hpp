@@ -23,7 +23,7 @@ namespace fathom::plan {
 struct GemmCostCoefficients {
   double launch_us = 1.366;          ///< launch, set-up and drain of a kernel without work
   double fill_us = 1.14;             ///< first instruction to first operands
-  double cluster_start_us = 0.3333;  ///< more before the CTAs of a cluster may signal each other
+  double cluster_start_us = 0.5035;  ///< more before the CTAs of a cluster may signal each other
   double hbm_ramp_us = 0.7053;       ///< until HBM streams at its rate
   double norm = 4.9;                 ///< the p of the p-norm
   double tensor_efficiency =
@@ -33,22 +33,25 @@ struct GemmCostCoefficients {
   /// Wait, fence, issue, drain, promote: what a warpgroup's block of k takes beyond its wgmma ...
   double block_latency_clk = 240;
   double early_wait_clk = 596.8;      ///< ... with the next stage awaited under the running wgmma
-  double stream_latency_clk = 290;    ///< ... in the stream skeleton
+  double stream_latency_clk = 258.9;  ///< ... in the stream skeleton
   double pair_latency_clk = 98;       ///< ... more where a pair waits for both halves of an operand
   double latency_clock_share = 1.07;  ///< SM clock of a loop that waits, of the highest
   double odd_width_share = 0.1149;  ///< lost in the loop when scales of B change within 32 columns
   double l2_rate_share = 1.36;      ///< L2-to-SM rate reached, of DeviceSpec's
-  double load_round_trip_us = 1.598;    ///< a slot's release to the arrival of its next operands
-  double stream_reread_share = 0.4828;  ///< weights that a second tile of rows finds no more in L2
+  double load_round_trip_us = 1.598;  ///< a slot's release to the arrival of its next operands
+  /// TMA takes so long for a row of a box that lies outside A, and loads nothing meanwhile.
+  double clipped_row_clk = 12;
+  double stream_reread_share = 0.5;     ///< weights that a second tile of rows finds no more in L2
   double hbm_tail_share = 0.3044;       ///< bandwidth lost to the idle slots of the last step
   double staging_bytes_per_ns = 56.76;  ///< D through registers, staging and TMA store, per SM
   double staging_wait_us = 0.1237;      ///< until a staging buffer has been read by its store
   double narrow_chunk_us = 0.101;  ///< a TMA store of D more, where rows of D leave in short pieces
   double third_warpgroup_hides = 0.1707;  ///< share of an epilogue that two more warpgroups cover
-  double stream_tail_us = 0.09556;        ///< last loads to last stores
-  double stream_store_bytes_per_ns = 38.21;  ///< D of one CTA by 16-byte stores
-  double warpgroup_reduce_us = 0.4715;       ///< adding the sums of warpgroups
-  double cluster_reduce_us = 0.509;          ///< adding the sums of one more CTA of a cluster
+  double stream_tail_us = 0.112;          ///< last loads to last stores
+  double stream_step_us = 0.6;  ///< next tile of a CTA: its scales wait for the table of the last
+  double stream_store_bytes_per_ns = 29.34;  ///< D of one CTA by 16-byte stores
+  double warpgroup_reduce_us = 0.2731;       ///< adding the sums of warpgroups
+  double cluster_reduce_us = 0.3364;         ///< adding the sums of one more CTA of a cluster
 };
 
 /// Calls visit(name, value) for every coefficient, const or not, in declaration order.
@@ -69,6 +72,7 @@ void for_each_coefficient(Coefficients& c, Visit&& visit) {
   visit("odd_width_share", c.odd_width_share);
   visit("l2_rate_share", c.l2_rate_share);
   visit("load_round_trip_us", c.load_round_trip_us);
+  visit("clipped_row_clk", c.clipped_row_clk);
   visit("stream_reread_share", c.stream_reread_share);
   visit("hbm_tail_share", c.hbm_tail_share);
   visit("staging_bytes_per_ns", c.staging_bytes_per_ns);
@@ -76,6 +80,7 @@ void for_each_coefficient(Coefficients& c, Visit&& visit) {
   visit("narrow_chunk_us", c.narrow_chunk_us);
   visit("third_warpgroup_hides", c.third_warpgroup_hides);
   visit("stream_tail_us", c.stream_tail_us);
+  visit("stream_step_us", c.stream_step_us);
   visit("stream_store_bytes_per_ns", c.stream_store_bytes_per_ns);
   visit("warpgroup_reduce_us", c.warpgroup_reduce_us);
   visit("cluster_reduce_us", c.cluster_reduce_us);
@@ -86,7 +91,7 @@ struct GemmCost {
   double start_us = 0;     ///< launch and fill
   double tensor_us = 0;    ///< tensor cores, padding included
   double latency_us = 0;   ///< one warpgroup's serial chain over its blocks of k
-  double ring_us = 0;      ///< blocks of k over slots, at the latency of loads
+  double ring_us = 0;      ///< blocks of k over slots, at the latency of loads or of clipped boxes
   double l2_us = 0;        ///< bytes into the busiest SM
   double hbm_us = 0;       ///< bytes from and to memory, write-backs of dirty lines included
   double epilogue_us = 0;  ///< what no main loop hides

@@ -60,12 +60,12 @@ TEST(GemmPlanner, PinsTheTrainingShapes) {
 
 TEST(GemmPlanner, PinsTheDecodeShapes) {
   EXPECT_GT(plan_gemm(dense_problem(64, 2112, 7168), h200()).config.split_k, 1);
-  EXPECT_EQ(tag_for(64, 24576, 1536), "stream_64x64_w1_o3_k16_bf16");
+  EXPECT_EQ(tag_for(64, 24576, 1536), "stream_64x32_w1_o3_k16_bf16");
   EXPECT_EQ(tag_for(64, 7168, 16384), "stream_64x64_w2_k128_bf16");
   EXPECT_EQ(tag_for(64, 4096, 7168), "stream_64x32_w2_k64_bf16");
   EXPECT_EQ(tag_for(128, 2112, 7168), "stream_128x56_w2_x3_k19_bf16");
   EXPECT_EQ(tag_for(128, 24576, 1536), "stream_128x192_w2_k16_bf16");
-  EXPECT_EQ(tag_for(128, 7168, 16384), "stream_128x112_w2_x2_k64_bf16");
+  EXPECT_EQ(tag_for(128, 7168, 16384), "stream_128x64_w2_k128_bf16");
   EXPECT_EQ(tag_for(128, 4096, 7168), "stream_128x64_w2_x2_k28_bf16");
 }
 
