@@ -24,6 +24,14 @@ bool lies_where_maps_may(const Cluster& cluster, const TensorMap& map) {
   const std::uintptr_t end = begin + sizeof map;
   const auto params = reinterpret_cast<std::uintptr_t>(cluster.launch.params);
   if (begin >= params && end <= params + cluster.launch.param_bytes) return true;
+  // Kernel text takes its parameter by value (emulator/kernels): the host compiler's copy of a map
+  // in it stands for the map itself.
+  if (cluster.launch.options->params_by_value) {
+    const auto* bytes = static_cast<const unsigned char*>(cluster.launch.params);
+    for (std::size_t at = 0; at + sizeof map <= cluster.launch.param_bytes;
+         at += alignof(TensorMap))
+      if (std::memcmp(bytes + at, &map, sizeof map) == 0) return true;
+  }
   const auto& ranges = cluster.launch.memory->ranges();
   return std::any_of(ranges.begin(), ranges.end(), [&](const Memory::Range& range) {
     return begin >= range.begin && end <= range.end;
