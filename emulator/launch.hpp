@@ -76,6 +76,8 @@ struct Options {
   /// Primitives of one cluster after which it counts as hanging.
   std::int64_t max_steps = 2'000'000'000;
   int max_findings = 32;  ///< of one cluster; it is given up then
+  /// The kernel takes its parameter by value: tensor maps in its copy count as the launch's own.
+  bool params_by_value = false;
   std::vector<SharedRegion> regions = {};
   std::function<std::string(int thread)> role_of = {};
 };

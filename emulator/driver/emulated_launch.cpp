@@ -69,6 +69,7 @@ int launch(const RecordingCudaLaunch* launched, void*) {
     options.seed = control().seed++;
   }
   options.num_threads = static_cast<int>(number_from("FATHOM_EMULATOR_THREADS", 0));
+  options.params_by_value = true;
   if (kernel->describe != nullptr) kernel->describe(options);
   const Report report = run(kernel->entry,
                             {.grid = as_int(launched->grid[0]),
