@@ -11,7 +11,7 @@ namespace {
 // then reads the weights of many groups twice.
 constexpr double kHintUneven = 0.1;
 // Routers spread rows more than chance would: times the deviation of a Poisson law. With these two
-// the choice costs 1.3 % on average over 60 measured problems (bench/journal.md).
+// the choice costs 1.8 % on average over 61 measured problems (bench/journal.md).
 constexpr double kSkew = 1.5;
 
 }  // namespace
