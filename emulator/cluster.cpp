@@ -63,10 +63,12 @@ Cluster::Cluster(const Launch& the_launch, int the_index, const StackPool& stack
       for (auto& thread : cta->threads) scheduler.add(thread.get());
     };
     // A CTA may start long after its peers, whose barriers and memory it must not rely on yet.
-    if (shape.cluster > 1 && scheduler.random().one_in(2))
+    if (shape.cluster == 1 || scheduler.random().one_in(2))
+      start();
+    else if (scheduler.random().one_in(2))
       scheduler.later(start);
     else
-      start();
+      scheduler.when_stuck(start);
   }
   barrier.live = barrier.missing = shape.threads * shape.cluster;
 }

@@ -77,6 +77,11 @@ void Scheduler::later(std::function<void()> land, int stream) {
   std::push_heap(events_.begin(), events_.end());
 }
 
+void Scheduler::when_stuck(std::function<void()> land) {
+  events_.push_back({2 * kWhenStuck, order_++, std::move(land)});
+  std::push_heap(events_.begin(), events_.end());
+}
+
 void Scheduler::land(bool all_stuck) {
   while (!events_.empty() && (all_stuck || events_.front().due <= now_)) {
     std::pop_heap(events_.begin(), events_.end());

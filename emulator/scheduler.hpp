@@ -28,6 +28,8 @@ class Scheduler {
   /// Asynchronous work: `land` is called between two threads' turns, some time from now. Work of
   /// one `stream` (not negative) lands in its order.
   void later(std::function<void()> land, int stream = -1);
+  /// The same, but not before all threads and all other work are stuck.
+  void when_stuck(std::function<void()> land);
   bool any_later() const { return !events_.empty(); }
   /// Lands what is due; with `all_stuck` at least the next.
   void land(bool all_stuck);
