@@ -39,7 +39,8 @@ template <Config kConfig>
 FATHOM_DEVICE void copy_scales(const Params& p, int cta, SmemAddr smem) {
   constexpr int kWarps = kThreads / 32;
   constexpr int kSide = kConfig.tile_rows();
-  const int tiles = static_cast<int>(tiles_of(kConfig, p.rows, p.cols));
+  constexpr Config kFolded = kConfig;  // NVRTC reads kConfig itself from global memory
+  const int tiles = static_cast<int>(tiles_of(kFolded, p.rows, p.cols));
   const int plane = cta / tiles;
   const TileOrigin origin = tile_origin<kConfig>(cta - plane * tiles, p.cols);
   const float* from = p.scale_from + plane * p.from_plane_stride;
