@@ -45,10 +45,20 @@ std::optional<Box> box_of(Thread& thread, const TensorMap& map, std::initializer
   std::string problem = decode(map, at, &box);
   if (!lies_where_maps_may(*thread.cluster, map))
     problem = "the tensor map lies neither in the kernel's parameters nor in global memory";
-  if (problem.empty()) return box;
-  thread.cluster->report(FindingKind::kTensorMap, &thread,
-                         fmt::format("{}: {}", instruction, problem));
-  return std::nullopt;
+  if (!problem.empty()) {
+    thread.cluster->report(FindingKind::kTensorMap, &thread,
+                           fmt::format("{}: {}", instruction, problem));
+    return std::nullopt;
+  }
+  // An illegal instruction on an H200 (bench/journal.md).
+  if (const std::int64_t byte = box.at[0] * box.element; byte % 16 != 0) {
+    thread.cluster->report(FindingKind::kMisaligned, &thread,
+                           fmt::format("{} of a box that starts at byte {} of a row, which is not "
+                                       "a multiple of 16",
+                                       instruction, byte));
+    return std::nullopt;
+  }
+  return box;
 }
 
 bool may_touch(Thread& thread, const Box& box, Access access, const char* instruction) {

@@ -287,6 +287,14 @@ TEST(Tma, RulesAreChecked) {
   };
   expect_found({}, load_at_16, FindingKind::kMisaligned, "TMA load at data[0] + 16",
                CopyParams{good, {}});
+  const auto load_from_column_8 = [](const void* p, unsigned char* shared) {
+    const SmemAddr smem = smem_address(shared);
+    const SmemAddr ready = tiny_barrier(smem);
+    init_barrier(ready, 1);
+    if (thread_index() == 0) tma_load_2d(smem, copy_params(p).from, 8, 0, ready, 0);
+  };
+  expect_found({}, load_from_column_8, FindingKind::kMisaligned, "starts at byte 8 of a row",
+               CopyParams{good, {}});
   const auto load_at_0 = [](const void* p, unsigned char* shared) {
     const SmemAddr smem = smem_address(shared);
     const SmemAddr ready = tiny_barrier(smem);
