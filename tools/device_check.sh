@@ -20,7 +20,7 @@ shift $((OPTIND - 1))
 
 # stage, seconds, gtest filter. Order: the cheapest explanation of a failure first.
 stages="compile 180 CompileDevice.*
-ptx 90 Ptx*
+ptx 90 Ptx*:*/Ptx*
 oracle 60 OracleDevice.*
 sanity 60 SanitizerDevice.*:GroupedSanitizerDevice.*
 shapes 150 ShapesDevice.*
