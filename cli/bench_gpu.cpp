@@ -8,6 +8,7 @@
 
 #include "bench/gpu_bench.hpp"
 #include "bench/score_chart.hpp"
+#include "bench_row.hpp"
 #include "help.hpp"
 #include "json_report.hpp"
 #include "output_file.hpp"
@@ -69,12 +70,7 @@ Json result_json(const ShapeResult& shape, const Contender& ours, const std::str
     json["error"] = ours.error;
     return json;
   }
-  json["median_us"] = ours.median_us;
-  json["min_us"] = ours.low_us;
-  json["max_us"] = ours.high_us;
-  json["round_us"] = ours.round_us;
-  json["tflops"] = flops_of(s) / ours.median_us * 1e-6;
-  json["gb_per_s"] = bytes_of(s) / ours.median_us * 1e-3;
+  put_times(json, ours, flops_of(s), bytes_of(s));
   json["sampled_error"] = shape.sampled_error;
   for (const char* name : {"cublaslt_block", "cublaslt_tensor"}) {
     for (const Contender& other : shape.contenders) {
@@ -101,12 +97,6 @@ std::vector<std::string> all_tags() {
   for (const plan::GemmConfig& config : plan::gemm_configs())
     tags.push_back(plan::gemm_tag(config));
   return tags;
-}
-
-std::string number(const Json& json, const char* name, const char* field, const char* format) {
-  if (!json.contains(name)) return "-";
-  const Json& value = field == nullptr ? json[name] : json[name].value(field, Json());
-  return value.is_number() ? fmt::format(fmt::runtime(format), value.get<double>()) : "-";
 }
 
 std::string row_text(const Json& json) {

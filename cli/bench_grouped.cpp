@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "bench/grouped_bench.hpp"
+#include "bench_row.hpp"
 #include "json_report.hpp"
 #include "output_file.hpp"
 #include "problem_flags.hpp"
@@ -61,12 +62,7 @@ Json result_json(const GroupedResult& result, std::size_t at, const std::string&
     json["error"] = ours.error;
     return json;
   }
-  json["median_us"] = ours.median_us;
-  json["min_us"] = ours.low_us;
-  json["max_us"] = ours.high_us;
-  json["round_us"] = ours.round_us;
-  json["tflops"] = flops_of(s) / ours.median_us * 1e-6;
-  json["gb_per_s"] = bytes_of(s) / ours.median_us * 1e-3;
+  put_times(json, ours, flops_of(s), bytes_of(s));
   json["sampled_error"] = result.sampled_error;
   for (const char* name : {"aligned", "padded"})
     if (const Contender* other = find(result, name))
@@ -78,12 +74,6 @@ Json result_json(const GroupedResult& result, std::size_t at, const std::string&
     json["score"] = bench::grouped_score(s, ours.median_us, result.yardstick_us);
   }
   return json;
-}
-
-std::string number(const Json& json, const char* name, const char* field, const char* format) {
-  if (!json.contains(name)) return "-";
-  const Json& value = field == nullptr ? json[name] : json[name].value(field, Json());
-  return value.is_number() ? fmt::format(fmt::runtime(format), value.get<double>()) : "-";
 }
 
 std::string row_text(const Json& json) {

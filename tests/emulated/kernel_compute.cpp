@@ -1,24 +1,12 @@
+// Kernels of the compute skeleton that the emulated tests run. Test support.
+#include "emulated/kernel_entry.cuh"
 #include "emulated/kernels.hpp"
-#include "gemm/kernel.cuh"
 
 namespace fathom::testing {
-namespace {
 
 using device::gemm::Config;
 using device::gemm::Output;
 using device::gemm::ScaleB;
-
-template <Config kConfig>
-void entry(const void* params, unsigned char* shared) {
-  device::gemm::Kernel<kConfig>::run(*static_cast<const device::gemm::Params*>(params), shared);
-}
-
-template <Config kConfig>
-constexpr EmulatedKernel make() {
-  return {kConfig, &entry<kConfig>};
-}
-
-}  // namespace
 
 const EmulatedKernel kCompute128x128 =
     make<Config{.block_m = 128, .block_n = 128, .num_stages = 4}>();

@@ -1,23 +1,11 @@
+// Kernels of the grouped products that the emulated tests run. Test support.
+#include "emulated/kernel_entry.cuh"
 #include "emulated/kernels.hpp"
-#include "gemm/kernel.cuh"
 
 namespace fathom::testing {
-namespace {
 
 using device::gemm::Config;
 using device::gemm::ScaleB;
-
-template <Config kConfig>
-void entry(const void* params, unsigned char* shared) {
-  device::gemm::Kernel<kConfig>::run(*static_cast<const device::gemm::Params*>(params), shared);
-}
-
-template <Config kConfig>
-constexpr EmulatedKernel make() {
-  return {kConfig, &entry<kConfig>};
-}
-
-}  // namespace
 
 const EmulatedKernel kGroupedTwoWaves =
     make<Config{.block_m = 256, .num_stages = 3, .cluster_n = 2, .grouped = true}>();
