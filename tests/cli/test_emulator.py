@@ -1,6 +1,9 @@
 """--backend emulator: the GPU kernels on this machine's cores, under a schedule that a seed decides."""
 
+import json
 import os
+
+import pytest
 
 from conftest import fail, run, run_process, succeed
 
@@ -28,6 +31,24 @@ def test_a_seed_is_a_schedule():
 def test_other_outputs_and_scales_are_planned_inside_the_list():
     assert emulate("--out-dtype", "fp32", "--accumulate")["config"].endswith("fp32")
     assert emulate("--scale-b", "1x128")["config"].endswith("sb1")
+
+
+@pytest.mark.parametrize("layout", ["offsets", "row_group", "group_end", "masked"])
+def test_rows_in_groups(layout):
+    groups = ["--layout", layout, "--groups-random", 4, "--alignment", 16]
+    answer = emulate(*groups)
+    assert answer["config"].startswith("grouped_") and answer["layout"] == layout and answer["groups"] == 4
+    assert emulate(*groups, "--scale-b", "1x128")["config"].endswith("sb1")
+    for config in ("grouped_swap_16x64_w1_s16_bf16", "grouped_256x128_w2_s4_cn2_bf16"):
+        assert emulate(*groups, "--config", config, "--data", "exact")["bit_equal"] is True
+
+
+def test_a_groups_file_and_its_schedule(tmp_path):
+    path = tmp_path / "groups.json"
+    path.write_text(json.dumps({"offsets": [0, 0, 33, 34, 34, 90]}))
+    problem = ["verify", "--n", 200, "--k", 300, "--groups", path, "--backend", "emulator"]
+    hashes = [succeed(*problem, "--schedule-seed", seed)["trace_hash"] for seed in (8, 9, 8)]
+    assert hashes[0] == hashes[2] != hashes[1]
 
 
 def test_a_kernel_that_is_not_built_in_is_refused():

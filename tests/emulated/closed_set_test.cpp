@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <vector>
 
 #include "emulated/emulated_gemm.hpp"
 
@@ -11,6 +12,7 @@ namespace {
 
 using device::gemm::Output;
 using device::gemm::ScaleB;
+using Form = Groups::Form;
 
 class EmulatedGemm : public ::testing::TestWithParam<plan::GemmConfig> {};
 
@@ -28,20 +30,30 @@ GemmOptions options_for(const plan::GemmConfig& config) {
   return options;
 }
 
-/// One tile of a cluster and two blocks of k: the least that a kernel can do.
+/// One tile of a cluster, or one for each of two groups, and two blocks of k: the least that a
+/// kernel can do.
 reference::ProblemSpec smallest(const plan::GemmConfig& config) {
   reference::ProblemSpec spec = spec_for(config);
   spec.m = 1, spec.n = 16, spec.k = 256;
+  if (config.grouped) spec.form = Form::kOffsets, spec.num_groups = 2, spec.index = {0, 1, 2};
   return spec;
 }
 
-/// Tails of m, n and k, and tiles enough that one cluster takes several and its ring wraps.
-reference::ProblemSpec with_tails(const plan::GemmConfig& config) {
+/// Tails of m, n and k, and tiles enough that one cluster takes several and its ring wraps; rows in
+/// groups by each form of metadata.
+std::vector<reference::ProblemSpec> with_tails(const plan::GemmConfig& config) {
   reference::ProblemSpec spec = spec_for(config);
   spec.m = config.block_m * config.cluster_m + 3;
   spec.n = config.block_n * config.cluster_n + 5;
   spec.k = 3 * 128 + 40;
-  return spec;
+  if (!config.grouped) return {spec};
+  spec.num_groups = 3, spec.alignment = 16, spec.spare_rows = 5;
+  std::vector<reference::ProblemSpec> specs;
+  for (const Form form : {Form::kOffsets, Form::kRowGroup, Form::kGroupEnd, Form::kMasked}) {
+    spec.form = form;
+    specs.push_back(spec);
+  }
+  return specs;
 }
 
 TEST_P(EmulatedGemm, EverySchedule) {
@@ -60,18 +72,20 @@ TEST_P(EmulatedGemm, TailsAndSeveralTiles) {
   const plan::GemmConfig& config = GetParam();
   GemmOptions options = options_for(config);
   options.max_sms = config.cluster_size();
-  reference::ProblemSpec spec = with_tails(config);
-  for (const reference::DataKind data :
-       {reference::DataKind::kExact, reference::DataKind::kRandom}) {
-    spec.data = data;
-    // Scales that no copy engine can fetch.
-    if (data == reference::DataKind::kRandom)
-      spec.scale_a_order = reference::ScaleOrder::kKContiguous;
-    spec.accumulate = spec.out == DType::kFp32 && data == reference::DataKind::kExact;
-    options.accumulate = spec.accumulate;
-    const EmulatedRun run = run_emulated(spec, options, 1);
-    EXPECT_EQ(run.wrong, "");
-    EXPECT_EQ(run.config, options.config);
+  for (reference::ProblemSpec spec : with_tails(config)) {
+    SCOPED_TRACE(fmt::format("form {}", static_cast<int>(spec.form)));
+    for (const reference::DataKind data :
+         {reference::DataKind::kExact, reference::DataKind::kRandom}) {
+      spec.data = data;
+      // Scales that no copy engine can fetch.
+      if (data == reference::DataKind::kRandom)
+        spec.scale_a_order = reference::ScaleOrder::kKContiguous;
+      spec.accumulate = spec.out == DType::kFp32 && data == reference::DataKind::kExact;
+      options.accumulate = spec.accumulate;
+      const EmulatedRun run = run_emulated(spec, options, 1);
+      EXPECT_EQ(run.wrong, "");
+      EXPECT_EQ(run.config, options.config);
+    }
   }
 }
 

@@ -30,14 +30,14 @@ std::set<std::string> listed_tags() {
   return tags;
 }
 
-/// Role split, cluster, output, scale form.
-using Family = std::tuple<Skeleton, std::string, Output, ScaleB>;
+/// Role split, cluster, output, scale form; groups, and which operand is on wgmma's 64-row side.
+using Family = std::tuple<Skeleton, std::string, Output, ScaleB, bool, bool>;
 Family family_of(const plan::GemmConfig& c) {
   const std::string cluster = c.cluster_m == 2   ? "pair along m"
                               : c.cluster_n == 2 ? "pair along n"
                               : c.split_k > 1    ? "parts of k"
                                                  : "alone";
-  return {c.skeleton, cluster, c.output, c.scale_b};
+  return {c.skeleton, cluster, c.output, c.scale_b, c.grouped, c.swap_operands};
 }
 
 TEST(EmulatedSet, HoldsOneOfEachFamily) {
