@@ -25,13 +25,14 @@ oracle 60 OracleDevice.*
 sanity 60 SanitizerDevice.*:GroupedSanitizerDevice.*
 shapes 150 ShapesDevice.*
 configs 150 ConfigsDevice.*
+reports 90 DenseReportsDevice.*
 layouts 60 LayoutsDevice.*
 runtime 90 RuntimeDevice.*
 groupedfuzz 90 GroupedFuzzDevice.*
-grouped 90 GroupedReportsDevice.*:GroupedPoisonDevice.*:GroupedGraphDevice.*
-groupedlarge 60 GroupedLargeDevice.*
+grouped 120 GroupedReportsDevice.*:GroupedPoisonDevice.*:GroupedGraphDevice.*
+groupedlarge 120 GroupedLargeDevice.*
 quantize 90 QuantizeDevice.*
-large 90 LargeDevice.*
+large 120 LargeDevice.*
 hostcost 60 HostCostDevice.*
 memcheck 240 SanitizerDevice.*:GroupedSanitizerDevice.*
 synccheck 240 SanitizerDevice.*:GroupedSanitizerDevice.*

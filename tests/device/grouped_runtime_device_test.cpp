@@ -94,10 +94,19 @@ TEST(GroupedReportsDevice, ARankWithoutTokens) {
         spec.m = spare == 0 ? 8 : 64;
         spec.index.assign(8, 0);
       }
-      arena.reset();
-      GroupedProblem problem(arena, spec);
-      run_and_judge(problem, problem.options());
+      run_on_every_config(arena, spec);
     }
+}
+
+// Scales of A whose rows are no multiple of four, along m and along k; one group.
+TEST(GroupedReportsDevice, OddNumbersOfScales) {
+  Arena arena(std::int64_t{1} << 28);
+  for (const auto order :
+       {reference::ScaleOrder::kRowsContiguous, reference::ScaleOrder::kKContiguous})
+    for (const Form form : {Form::kOffsets, Form::kMasked})
+      run_on_every_config(
+          arena,
+          {.form = form, .m = 131, .n = 392, .k = 700, .num_groups = 1, .scale_a_order = order});
 }
 
 // Rows of nobody hold NaN, then numbers: the rows of groups keep their bits.
@@ -216,6 +225,15 @@ TEST(GroupedLargeDevice, MoreThanTwoToThe31Elements) {
     GroupedProblem problem(arena, spec, {.expected_m = 40});
     run_and_judge(problem, problem.options());
   }
+}
+
+// Routed rows of long sequences: A, then D, of more than 2^31 elements.
+TEST(GroupedLargeDevice, ManyRoutedRowsOnEveryConfig) {
+  Arena arena(std::int64_t{12} << 30);
+  run_on_every_config(
+      arena, {.form = Form::kOffsets, .m = 1'310'000, .n = 24, .k = 4096, .num_groups = 64});
+  run_on_every_config(
+      arena, {.form = Form::kOffsets, .m = 524'416, .n = 4104, .k = 128, .num_groups = 32});
 }
 
 // Short, for runs under a tool that slows the GPU by orders of magnitude: every config and form,
