@@ -68,13 +68,13 @@ Backend chosen_backend(const CommonFlags& flags, const Context& context) {
     if (context.options().libcuda.empty()) {
       throw Error(
           ErrorCode::kInvalidArgument,
-          "--backend emulator: this verb does not launch kernels itself; verify and run can "
-          "use the emulator; leave --backend out, or name a driver in FATHOM_LIBCUDA");
+          "--backend emulator: this verb does not launch kernels itself; plan, run and verify "
+          "can use the emulator; leave --backend out, or name a driver in FATHOM_LIBCUDA");
     }
     if (first_device(context).info().own_kernels.empty()) {
       throw Error(ErrorCode::kInvalidArgument,
                   fmt::format("--backend emulator: the CUDA driver is {}, which is no emulator; "
-                              "verify and run can use one; unset FATHOM_LIBCUDA",
+                              "plan, run and verify can use one; unset FATHOM_LIBCUDA",
                               first_device(context).driver().path()));
     }
     return Backend::kCuda;

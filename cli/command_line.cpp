@@ -54,8 +54,8 @@ void add_common_flags(CLI::App& app, CommonFlags& flags) {
       ->group("Common");
   add_choice(
       app, "--backend", flags.backend, {"auto", "cpu", "cuda", "reference", "emulator"},
-      "What computes; auto: the GPU where there is a Hopper GPU, else the cpu; emulator (verify, "
-      "run): the GPU kernels on this machine's cores, slowly")
+      "What computes; auto: the GPU where there is a Hopper GPU, else the cpu; emulator (plan, "
+      "run, verify): the GPU kernels on this machine's cores, slowly")
       ->group("Common");
   app.add_option("--seed", flags.seed, "Seed of all made-up data")
       ->type_name("N")

@@ -5,7 +5,10 @@
 #include <memory>
 
 #include "api/gemm_check.hpp"
+#include "api/gemm_cuda.hpp"
+#include "api/gemm_explain.hpp"
 #include "backend.hpp"
+#include "cuda/device.hpp"
 #include "help.hpp"
 #include "json_report.hpp"
 #include "plan/gemm_planner.hpp"
@@ -43,22 +46,19 @@ GemmOptions options_of(const PlanFlags& flags) {
   return options;
 }
 
-Report plan_for(const std::string& device, const PlanFlags& flags) {
-  const plan::DeviceSpec spec = plan::find_device(device).value();
-  const GemmOperands operands = views_of(flags);
-  const GemmOptions options = options_of(flags);
-  const plan::GemmPlan plan = plan::plan_gemm(api::check_gemm(operands, options), spec);
+Report plan_for(const plan::DeviceSpec& device, const PlanFlags& flags) {
+  const plan::GemmProblem problem = api::check_gemm(views_of(flags), options_of(flags));
   Json json = new_object();
-  json["device"] = {{"name", spec.name}, {"sms", spec.num_sms}};
-  json.update(Json::parse(explain_gemm(operands, options, device)));
-  return make_report(json, fmt::format("{} on {} ({} SMs)\n\n{}", flags.problem.op, spec.name,
-                                       spec.num_sms, plan::plan_table(plan)));
+  json["device"] = {{"name", device.name}, {"sms", device.num_sms}};
+  json.update(Json::parse(api::explain_gemm(problem, device)));
+  return make_report(
+      json, fmt::format("{} on {} ({} SMs)\n\n{}", flags.problem.op, device.name, device.num_sms,
+                        plan::plan_table(plan::plan_gemm(problem, device))));
 }
 
-Report plan_here(const PlanFlags& flags, const CommonFlags& common) {
-  const Context context = make_context();
+Report plan_on_cpu(const Context& context, Backend backend, const PlanFlags& flags) {
   GemmOptions options = options_of(flags);
-  options.backend = chosen_backend(common, context);
+  options.backend = backend;
   const GemmPlan plan = plan_gemm(context, views_of(flags), options);
   const Json explained = Json::parse(plan.explain());
   Json json = new_object();
@@ -68,6 +68,22 @@ Report plan_here(const PlanFlags& flags, const CommonFlags& common) {
       json[field] = field == std::string("launch") ? Json::object() : Json::array();
   }
   return make_report(json, explained.dump(2) + "\n");
+}
+
+/// As `fathom verify` runs it: on the GPU where there is one, or the emulator.
+Report plan_here(const PlanFlags& flags, const CommonFlags& common) {
+  const Context context = make_context(common);
+  const Backend backend = chosen_backend(common, context);
+  const bool may_use_gpu = backend == Backend::kAuto || backend == Backend::kCuda;
+  if (const cuda::Device* gpu = may_use_gpu ? hopper_device(context) : nullptr) {
+    try {
+      return plan_for(api::device_spec(gpu->info()), flags);
+    } catch (const Error& error) {
+      if (backend == Backend::kCuda) throw;
+      fmt::print(stderr, "fathom: the cpu computes: {}\n", error.what());
+    }
+  }
+  return plan_on_cpu(context, backend, flags);
 }
 
 /// The name of a known device, or "here". An SM count without a device is one of an H200's.
@@ -108,7 +124,8 @@ Action add_plan(CLI::App& verb) {
       "--expected-m 20 --device h200\n");
   return [flags](const CommonFlags& common) {
     const std::string device = device_of(*flags);
-    return device == "here" ? plan_here(*flags, common) : plan_for(device, *flags);
+    return device == "here" ? plan_here(*flags, common)
+                            : plan_for(plan::find_device(device).value(), *flags);
   };
 }
 

@@ -36,9 +36,9 @@ plan::DeviceSpec device_here(const Context& context) {
 }
 
 /// A plan without operands in the form that api::explain_gemm takes.
-class PlannedGemm final : public api::BoundGemm {
+class UnboundGemm final : public api::BoundGemm {
  public:
-  explicit PlannedGemm(const plan::GemmPlan& plan)
+  explicit UnboundGemm(const plan::GemmPlan& plan)
       : tag_(plan::gemm_tag(plan.config)), json_(plan::plan_json(plan)) {}
   void launch(void*) const override {}
   const std::string& config() const override { return tag_; }
@@ -50,11 +50,14 @@ class PlannedGemm final : public api::BoundGemm {
 
 }  // namespace
 
+std::string api::explain_gemm(const plan::GemmProblem& problem, const plan::DeviceSpec& device) {
+  return explain_gemm(problem, Backend::kCuda, UnboundGemm(plan::plan_gemm(problem, device)));
+}
+
 std::string explain_gemm(const GemmOperands& operands, const GemmOptions& options,
                          const std::string& device) {
   const plan::DeviceSpec spec = named_device("explain_gemm", device);
-  const plan::GemmProblem problem = api::check_gemm(operands, options);
-  return api::explain_gemm(problem, Backend::kCuda, PlannedGemm(plan::plan_gemm(problem, spec)));
+  return api::explain_gemm(api::check_gemm(operands, options), spec);
 }
 
 std::vector<std::string> gemm_configs(const Context& context, const GemmRange& range) {

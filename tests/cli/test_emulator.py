@@ -2,10 +2,11 @@
 
 import json
 import os
+import re
 
 import pytest
 
-from conftest import fail, run, run_process, succeed
+from conftest import ROOT, fail, run, run_process, succeed
 
 PROBLEM = ["verify", "--m", 70, "--n", 72, "--k", 300]
 
@@ -14,6 +15,13 @@ def emulate(*arguments):
     answer = succeed(*PROBLEM, "--backend", "emulator", *arguments)
     assert answer["passed"] and answer["findings"] == "" and answer["backend"] == "emulator"
     return answer
+
+
+def configs_for(*arguments):
+    """The kernels of the emulator that fit the problem, by fathom plan."""
+    answer = succeed("plan", *PROBLEM[1:], "--backend", "emulator", *arguments)
+    assert "emulator" in answer["device"]["name"] and answer["candidates"][0]["tag"] == answer["config"]["tag"]
+    return [candidate["tag"] for candidate in answer["candidates"]]
 
 
 def test_exact_data_is_right_to_the_bit():
@@ -28,6 +36,14 @@ def test_a_seed_is_a_schedule():
     assert f"trace_hash {first['trace_hash']}\n" in text and "passed on emulator" in text
 
 
+def test_plans_stay_inside_the_list():
+    listed = (ROOT / "emulator/kernels/configs.txt").read_text().splitlines()
+    for arguments in ([], ["--layout", "masked", "--num-groups", 4], ["--scale-b", "1x128"]):
+        tags = configs_for(*arguments)
+        assert tags and {re.sub("_s[0-9]+", "", tag) for tag in tags} <= set(listed)
+    assert emulate()["config"] == configs_for()[0]
+
+
 def test_other_outputs_and_scales_are_planned_inside_the_list():
     assert emulate("--out-dtype", "fp32", "--accumulate")["config"].endswith("fp32")
     assert emulate("--scale-b", "1x128")["config"].endswith("sb1")
@@ -39,7 +55,7 @@ def test_rows_in_groups(layout):
     answer = emulate(*groups)
     assert answer["config"].startswith("grouped_") and answer["layout"] == layout and answer["groups"] == 4
     assert emulate(*groups, "--scale-b", "1x128")["config"].endswith("sb1")
-    for config in ("grouped_swap_16x64_w1_s16_bf16", "grouped_256x128_w2_s4_cn2_bf16"):
+    for config in configs_for("--layout", layout, "--num-groups", 4):
         assert emulate(*groups, "--config", config, "--data", "exact")["bit_equal"] is True
 
 
@@ -61,6 +77,6 @@ def test_a_kernel_that_is_not_built_in_is_refused():
 def test_where_it_means_nothing_is_refused():
     without = {name: value for name, value in os.environ.items() if name != "FATHOM_LIBCUDA"}
     message = fail(2, "invalid_argument", "bench", "--backend", "emulator", "--m", 1, "--n", 16, "--k", 16, env=without)
-    assert "verify and run" in message
+    assert "plan, run and verify" in message
     assert "--backend emulator" in fail(2, "invalid_argument", *PROBLEM, "--schedule-seed", 3)
 
