@@ -153,12 +153,11 @@ Report bench(const BenchFlags& flags, const CommonFlags& common) {
     throw Error(ErrorCode::kInvalidArgument,
                 "bench: --suite is for a Hopper GPU; add --backend cuda, or give --m, --n and --k");
   }
-  if (!flags.gpu.plot.empty() || !flags.gpu.configs.empty()) {
-    throw Error(
-        ErrorCode::kInvalidArgument,
-        fmt::format("bench: --plot and --configs are for a Hopper GPU, and the backend is {}; "
-                    "leave them out",
-                    to_string(backend)));
+  if (!flags.gpu.configs.empty()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("bench: --configs is for a Hopper GPU, and the backend is {}; leave it "
+                            "out",
+                            to_string(backend)));
   }
   CpuBenchOptions options;
   options.backend = backend;
@@ -249,7 +248,7 @@ Action add_bench(CLI::App& verb) {
       "Examples:\n"
       "  fathom bench --m 64,128 --n 2112,4096 --k 7168,7168\n"
       "  fathom bench --m 64 --n 7168 --k 2048 --json > before.json\n"
-      "  fathom bench --backend cuda --suite published -o h200.json --plot scores.svg\n"
+      "  fathom bench --backend cuda --suite published -o h200.json\n"
       "  fathom bench --backend cuda --suite masked_decode -o h200-masked-decode.json\n"
       "  fathom bench compare before.json after.json\n");
   add_compare(verb, *flags);

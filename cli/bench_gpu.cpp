@@ -7,7 +7,6 @@
 #include <optional>
 
 #include "bench/gpu_bench.hpp"
-#include "bench/score_chart.hpp"
 #include "bench_row.hpp"
 #include "help.hpp"
 #include "json_report.hpp"
@@ -136,17 +135,6 @@ std::optional<double> geometric_mean(const Json& results, const char* name, cons
   return std::exp(sum / count);
 }
 
-std::string chart_of(const Json& results) {
-  std::vector<bench::Bar> bars;
-  for (const Json& result : results) {
-    if (!result.contains("score")) continue;
-    bars.push_back({fmt::format("{} x {} x {}", result["m"].get<std::int64_t>(),
-                                result["n"].get<std::int64_t>(), result["k"].get<std::int64_t>()),
-                    result["score"].get<double>()});
-  }
-  return bench::score_chart("Score against DeepGEMM 2.6.1 on an H200 (above 1 is faster)", bars);
-}
-
 /// --configs all: those that cannot compute a shape are left out of its rows.
 bool asks_for_all(const GpuBenchFlags& flags) {
   return flags.configs == std::vector<std::string>{"all"};
@@ -192,8 +180,6 @@ void add_gpu_bench_flags(CLI::App& verb, GpuBenchFlags& flags) {
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   verb.add_flag("--no-vendor", flags.no_vendor, "GPU: do not time cuBLASLt beside it");
-  verb.add_option("--plot", flags.plot, "GPU: draw the scores into this file")
-      ->type_name("FILE.svg");
 }
 
 std::vector<bench::DenseShape> suite_shapes(const GpuBenchFlags& flags) {
@@ -227,9 +213,8 @@ bench::GpuBenchOptions gpu_bench_options(const GpuBenchFlags& flags, const GpuBe
 
 Report bench_on_gpu(const Context& context, const GpuBenchFlags& flags,
                     const GpuBenchRequest& request, const CommonFlags& common) {
-  std::optional<OutputFile> output, plot;
+  std::optional<OutputFile> output;
   if (!request.output.empty()) output.emplace(request.output);
-  if (!flags.plot.empty()) plot.emplace(flags.plot);
 
   bench::GpuBenchOptions options = gpu_bench_options(flags, request, common);
   const bool all_configs = asks_for_all(flags);
@@ -269,13 +254,11 @@ Report bench_on_gpu(const Context& context, const GpuBenchFlags& flags,
   json["geometric_means"] = means;
   for (const auto& [name, mean] : means.items())
     text += fmt::format("geometric mean {}: {:.3f}\n", name, mean.get<double>());
-  const auto write = [](std::optional<OutputFile>& file, const std::string& content) {
-    if (!file) return;
-    file->write(0, content.data(), static_cast<std::int64_t>(content.size()));
-    file->commit();
-  };
-  write(output, dump(json) + "\n");
-  write(plot, chart_of(json["results"]));
+  if (output) {
+    const std::string content = dump(json) + "\n";
+    output->write(0, content.data(), static_cast<std::int64_t>(content.size()));
+    output->commit();
+  }
   return make_report(json, text);
 }
 

@@ -15,7 +15,6 @@ struct GpuBenchFlags {
   std::string suite;  ///< empty = the shapes of the other flags
   std::string flush = "write";
   std::string timer = "cupti";
-  std::string plot;
   std::vector<std::string> configs;  ///< tags, or "all"
   int rounds = 3;
   int rest_ms = 100;

@@ -85,7 +85,7 @@ def test_bench_grouped():
 def test_bench_refuses(tmp_path):
     shape = ["bench", "--m", 8, "--n", 8, "--k", 16]
     assert "--iterations" in fail(2, "invalid_argument", *shape, "--iterations", -3)
-    for flag in ("--plot", "--configs", "--suite"):
+    for flag in ("--configs", "--suite"):
         value = "decode" if flag == "--suite" else "x"
         assert flag in fail(2, "invalid_argument", *shape, "--backend", "cpu", flag, value)
     assert "the path is empty" in fail(5, "io", *shape, "-o", "")

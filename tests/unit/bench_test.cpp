@@ -3,7 +3,6 @@
 
 #include "bench/gpu_bench.hpp"
 #include "bench/published.hpp"
-#include "bench/score_chart.hpp"
 
 namespace fathom::bench {
 namespace {
@@ -39,16 +38,6 @@ TEST(BenchMedian, IsTheUpperMiddle) {
   EXPECT_EQ(median({3, 1, 2}), 2);
   EXPECT_EQ(median({4, 1, 2, 3}), 3);
   EXPECT_EQ(median({}), 0);
-}
-
-TEST(BenchChart, DrawsABarForEachEntryAndEscapesText) {
-  const std::string svg = score_chart("a < b", {{"x & y", 1.25}, {"z", 0.5}});
-  EXPECT_NE(svg.find("a &lt; b"), std::string::npos);
-  EXPECT_NE(svg.find("x &amp; y"), std::string::npos);
-  EXPECT_NE(svg.find(">1.250<"), std::string::npos);
-  EXPECT_NE(svg.find(">0.500<"), std::string::npos);
-  EXPECT_EQ(svg.find("< b"), std::string::npos);
-  EXPECT_EQ(svg, score_chart("a < b", {{"x & y", 1.25}, {"z", 0.5}}));
 }
 
 }  // namespace
