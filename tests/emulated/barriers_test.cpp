@@ -9,19 +9,6 @@ namespace {
 
 using namespace fathom::ptx;
 
-void init_barrier(SmemAddr barrier, int arrivals) {
-  if (thread_index() == 0) {
-    mbarrier_init(barrier, arrivals);
-    fence_mbarrier_init();
-  }
-  barrier_sync(0, 32);
-}
-
-void wait(SmemAddr barrier, uint32_t parity) {
-  while (!mbarrier_try_wait_parity(barrier, parity)) {
-  }
-}
-
 TEST(Mbarrier, EndsAPhaseAfterItsArrivals) {
   struct Params {
     uint32_t* order;
@@ -55,8 +42,7 @@ TEST(Mbarrier, EndsAPhaseAfterItsArrivals) {
 
 TEST(Mbarrier, AFreshBarrierPassesOnParityOne) {
   expect_clean({}, [](const void*, unsigned char* shared) {
-    const SmemAddr ready = tiny_barrier(smem_address(shared));
-    init_barrier(ready, 1);
+    const SmemAddr ready = with_barrier(shared, 1).ready;
     wait(ready, 1);
   });
 }
@@ -65,8 +51,7 @@ TEST(Mbarrier, AWaitThatNobodyEndsIsADeadlockWithNames) {
   expect_found(
       {},
       [](const void*, unsigned char* shared) {
-        const SmemAddr ready = tiny_barrier(smem_address(shared));
-        init_barrier(ready, 2);
+        const SmemAddr ready = with_barrier(shared, 2).ready;
         if (thread_index() == 0) mbarrier_arrive(ready);
         wait(ready, 0);
       },
@@ -79,8 +64,7 @@ TEST(Mbarrier, TheWrongParityHangs) {
   expect_found(
       {},
       [](const void*, unsigned char* shared) {
-        const SmemAddr ready = tiny_barrier(smem_address(shared));
-        init_barrier(ready, 32);
+        const SmemAddr ready = with_barrier(shared, 32).ready;
         mbarrier_arrive(ready);
         wait(ready, 0);
         mbarrier_arrive(ready);
@@ -94,8 +78,7 @@ TEST(Mbarrier, BytesThatNeverComeAreAMismatch) {
   expect_found(
       {},
       [](const void*, unsigned char* shared) {
-        const SmemAddr ready = tiny_barrier(smem_address(shared));
-        init_barrier(ready, 1);
+        const SmemAddr ready = with_barrier(shared, 1).ready;
         if (thread_index() == 0) mbarrier_arrive_expect_tx(ready, 128);
         wait(ready, 0);
       },
@@ -107,8 +90,7 @@ TEST(Mbarrier, AnArrivalTooManyOverflows) {
   expect_found(
       {},
       [](const void*, unsigned char* shared) {
-        const SmemAddr ready = tiny_barrier(smem_address(shared));
-        init_barrier(ready, 1);
+        const SmemAddr ready = with_barrier(shared, 1).ready;
         if (thread_index() != 0) return;
         mbarrier_arrive_expect_tx(ready, 16);
         mbarrier_arrive(ready);
@@ -130,8 +112,7 @@ TEST(Mbarrier, PlainAccessToABarrierIsReported) {
   expect_found(
       {},
       [](const void*, unsigned char* shared) {
-        const SmemAddr ready = tiny_barrier(smem_address(shared));
-        init_barrier(ready, 1);
+        const SmemAddr ready = with_barrier(shared, 1).ready;
         if (elect_one()) store_shared_u32(ready + 4, 1);
       },
       FindingKind::kBarrierMisuse, "st.shared at ready[0] + 4, which holds an mbarrier");
@@ -187,8 +168,7 @@ TEST(Mbarrier, ABoundedWaitWritesItsReportAndTraps) {
   expect_found(
       {},
       [](const void* params, unsigned char* shared) {
-        const SmemAddr ready = tiny_barrier(smem_address(shared));
-        init_barrier(ready, 1);
+        const SmemAddr ready = with_barrier(shared, 1).ready;
         const sync::Ring<1, true> ring{
             ready, ready + 8, {static_cast<const Params*>(params)->report}};
         if (thread_index() == 0) ring.await(0, 0);

@@ -19,19 +19,6 @@ struct CopyParams {
   float* out = nullptr;
 };
 
-void init_barrier(SmemAddr barrier, int arrivals) {
-  if (thread_index() == 0) {
-    mbarrier_init(barrier, arrivals);
-    fence_mbarrier_init();
-  }
-  barrier_sync(0, 32);
-}
-
-void wait(SmemAddr barrier, uint32_t parity) {
-  while (!mbarrier_try_wait_parity(barrier, parity)) {
-  }
-}
-
 const CopyParams& copy_params(const void* params) {
   return *static_cast<const CopyParams*>(params);
 }
@@ -39,9 +26,7 @@ const CopyParams& copy_params(const void* params) {
 /// In by one map, out by another.
 void copy_box(const void* params, unsigned char* shared) {
   const CopyParams& p = copy_params(params);
-  const SmemAddr smem = smem_address(shared);
-  const SmemAddr ready = tiny_barrier(smem);
-  init_barrier(ready, 1);
+  const auto [smem, ready] = with_barrier(shared, 1);
   if (thread_index() != 0) return;
   mbarrier_arrive_expect_tx(ready, 4096);
   tma_load_2d(smem, p.from, p.x, p.y, ready, 0);
@@ -95,8 +80,7 @@ TEST(Tma, ReadsZerosOutsideAndClipsStoresAtSixteenBytes) {
 
 TEST(Tma, BoxesMayBeginBeforeTheTensor) {
   std::vector<unsigned char> from = counted(64 * 64), to(64 * 64, 0);
-  CopyParams params{map_of(from.data(), MapType::kUint8, 64, 64, 64, 64, 64),
-                    map_of(to.data(), MapType::kUint8, 64, 64, 64, 64, 64)};
+  CopyParams params{square_map(from.data()), square_map(to.data())};
   params.x = -16;
   params.y = -3;
   expect_clean({}, &copy_box, params);
@@ -113,9 +97,7 @@ TEST(Tma, AddsFloats) {
   TinyRun run;
   const Report report = run(
       [](const void* p, unsigned char* shared) {
-        const SmemAddr smem = smem_address(shared);
-        const SmemAddr ready = tiny_barrier(smem);
-        init_barrier(ready, 1);
+        const auto [smem, ready] = with_barrier(shared, 1);
         if (thread_index() != 0) return;
         mbarrier_arrive_expect_tx(ready, 4096);
         tma_load_2d(smem, copy_params(p).from, 0, 0, ready, 0);
@@ -132,16 +114,14 @@ TEST(Tma, AddsFloats) {
 TEST(Tma, MulticastReachesEveryCtaOfTheMask) {
   std::vector<unsigned char> from = counted(4096);
   std::vector<float> out(4, 0.0f);
-  CopyParams params{map_of(from.data(), MapType::kUint8, 64, 64, 64, 64, 64), {}};
+  CopyParams params{square_map(from.data()), {}};
   params.out = out.data();
   TinyRun run;
   run.shape = {.grid = 4, .cluster = 4, .threads = 32, .shared_bytes = kTinyBytes};
   expect_clean(
       run,
       [](const void* p, unsigned char* shared) {
-        const SmemAddr smem = smem_address(shared);
-        const SmemAddr ready = tiny_barrier(smem);
-        init_barrier(ready, 1);
+        const auto [smem, ready] = with_barrier(shared, 1);
         if (thread_index() == 0 && cluster_rank() != 2) mbarrier_arrive_expect_tx(ready, 4096);
         cluster_arrive();
         cluster_wait();
@@ -161,7 +141,7 @@ TEST(Tma, MulticastReachesEveryCtaOfTheMask) {
 
 TEST(Tma, AWrongByteCountIsAMismatch) {
   std::vector<unsigned char> from = counted(4096);
-  const CopyParams params{map_of(from.data(), MapType::kUint8, 64, 64, 64, 64, 64), {}};
+  const CopyParams params{square_map(from.data()), {}};
   for (const int expected : {4080, 4112}) {
     struct Counted : CopyParams {
       int expected;
@@ -169,9 +149,7 @@ TEST(Tma, AWrongByteCountIsAMismatch) {
     expect_found(
         {},
         [](const void* p, unsigned char* shared) {
-          const SmemAddr smem = smem_address(shared);
-          const SmemAddr ready = tiny_barrier(smem);
-          init_barrier(ready, 1);
+          const auto [smem, ready] = with_barrier(shared, 1);
           if (thread_index() == 0) {
             mbarrier_arrive_expect_tx(ready, static_cast<const Counted*>(p)->expected);
             tma_load_2d(smem, copy_params(p).from, 0, 0, ready, 0);
@@ -184,15 +162,13 @@ TEST(Tma, AWrongByteCountIsAMismatch) {
 
 TEST(Tma, ReadingBeforeTheBarrierIsReported) {
   std::vector<unsigned char> from = counted(4096);
-  const CopyParams params{map_of(from.data(), MapType::kUint8, 64, 64, 64, 64, 64), {}};
+  const CopyParams params{square_map(from.data()), {}};
   TinyRun run;
   run.options.switch_probability = 0;
   expect_found(
       run,
       [](const void* p, unsigned char* shared) {
-        const SmemAddr smem = smem_address(shared);
-        const SmemAddr ready = tiny_barrier(smem);
-        init_barrier(ready, 1);
+        const auto [smem, ready] = with_barrier(shared, 1);
         if (thread_index() != 0) return;
         mbarrier_arrive_expect_tx(ready, 4096);
         for (int lap = 0; lap < 30; ++lap) {
@@ -210,7 +186,7 @@ TEST(Tma, ReadingBeforeTheBarrierIsReported) {
 
 TEST(Tma, OverwritingWhatAStoreStillReadsIsReported) {
   std::vector<unsigned char> to(4096, 0);
-  const CopyParams params{{}, map_of(to.data(), MapType::kUint8, 64, 64, 64, 64, 64)};
+  const CopyParams params{{}, square_map(to.data())};
   expect_found(
       {},
       [](const void* p, unsigned char* shared) {
@@ -233,7 +209,7 @@ TEST(Tma, OverwritingWhatAStoreStillReadsIsReported) {
 
 TEST(Tma, AStoreNeedsTheProxyFence) {
   std::vector<unsigned char> to(4096, 0);
-  const CopyParams params{{}, map_of(to.data(), MapType::kUint8, 64, 64, 64, 64, 64)};
+  const CopyParams params{{}, square_map(to.data())};
   expect_found(
       {},
       [](const void* p, unsigned char* shared) {
@@ -251,8 +227,7 @@ TEST(Tma, AStoreNeedsTheProxyFence) {
 
 TEST(Tma, EndingWhileAStoreStillReadsIsReported) {
   std::vector<unsigned char> from = counted(4096), to(4096, 0);
-  const CopyParams params{map_of(from.data(), MapType::kUint8, 64, 64, 64, 64, 64),
-                          map_of(to.data(), MapType::kUint8, 64, 64, 64, 64, 64)};
+  const CopyParams params{square_map(from.data()), square_map(to.data())};
   TinyRun run;
   run.options.seed = 3;
   int found = 0;
@@ -260,9 +235,7 @@ TEST(Tma, EndingWhileAStoreStillReadsIsReported) {
     run.options.seed = seed;
     found += run(
                  [](const void* p, unsigned char* shared) {
-                   const SmemAddr smem = smem_address(shared);
-                   const SmemAddr ready = tiny_barrier(smem);
-                   init_barrier(ready, 1);
+                   const auto [smem, ready] = with_barrier(shared, 1);
                    if (thread_index() != 0) return;
                    mbarrier_arrive_expect_tx(ready, 4096);
                    tma_load_2d(smem, copy_params(p).from, 0, 0, ready, 0);
@@ -278,39 +251,31 @@ TEST(Tma, EndingWhileAStoreStillReadsIsReported) {
 
 TEST(Tma, RulesAreChecked) {
   std::vector<unsigned char> from = counted(4096);
-  const TensorMap good = map_of(from.data(), MapType::kUint8, 64, 64, 64, 64, 64);
+  const TensorMap good = square_map(from.data());
   const auto load_at_16 = [](const void* p, unsigned char* shared) {
-    const SmemAddr smem = smem_address(shared);
-    const SmemAddr ready = tiny_barrier(smem);
-    init_barrier(ready, 1);
+    const auto [smem, ready] = with_barrier(shared, 1);
     if (thread_index() == 0) tma_load_2d(smem + 16, copy_params(p).from, 0, 0, ready, 0);
   };
   expect_found({}, load_at_16, FindingKind::kMisaligned, "TMA load at data[0] + 16",
                CopyParams{good, {}});
   const auto load_from_column_8 = [](const void* p, unsigned char* shared) {
-    const SmemAddr smem = smem_address(shared);
-    const SmemAddr ready = tiny_barrier(smem);
-    init_barrier(ready, 1);
+    const auto [smem, ready] = with_barrier(shared, 1);
     if (thread_index() == 0) tma_load_2d(smem, copy_params(p).from, 8, 0, ready, 0);
   };
   expect_found({}, load_from_column_8, FindingKind::kMisaligned, "starts at byte 8 of a row",
                CopyParams{good, {}});
   const auto load_at_0 = [](const void* p, unsigned char* shared) {
-    const SmemAddr smem = smem_address(shared);
-    const SmemAddr ready = tiny_barrier(smem);
-    init_barrier(ready, 1);
+    const auto [smem, ready] = with_barrier(shared, 1);
     if (thread_index() == 0) tma_load_2d(smem, copy_params(p).from, 0, 0, ready, 0);
   };
   expect_found({}, load_at_0, FindingKind::kTensorMap, "multiples of 16",
-               CopyParams{map_of(from.data() + 8, MapType::kUint8, 64, 64, 64, 64, 64), {}});
+               CopyParams{square_map(from.data() + 8), {}});
   expect_found({}, load_at_0, FindingKind::kTensorMap, "not a tensor map of rank 2", CopyParams{});
   expect_found(
       {},
       [](const void* p, unsigned char* shared) {
         const TensorMap copied = copy_params(p).from;
-        const SmemAddr smem = smem_address(shared);
-        const SmemAddr ready = tiny_barrier(smem);
-        init_barrier(ready, 1);
+        const auto [smem, ready] = with_barrier(shared, 1);
         if (thread_index() == 0) tma_load_2d(smem, copied, 0, 0, ready, 0);
       },
       FindingKind::kTensorMap, "neither in the kernel's parameters nor in global memory",
@@ -356,9 +321,7 @@ TEST(CpAsync, ArrivesWhenItsCopiesHaveLanded) {
   expect_clean(
       {},
       [](const void* p, unsigned char* shared) {
-        const SmemAddr smem = smem_address(shared);
-        const SmemAddr ready = tiny_barrier(smem);
-        init_barrier(ready, 32);
+        const auto [smem, ready] = with_barrier(shared, 32);
         const int i = thread_index();
         cp_async_4(smem + i * 4, copy_params(p).out + i);
         cp_async_4(smem + (i + 32) * 4, copy_params(p).out + i + 32);

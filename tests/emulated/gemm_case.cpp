@@ -42,38 +42,6 @@ void encode(const kernel::TensorMapSpec& spec, const void* base, TensorMap& map)
   std::memcpy(&map, &encoded, sizeof map);
 }
 
-kernel::GroupForm form_of(Groups::Form form) {
-  switch (form) {
-    case Groups::Form::kNone:
-      return kernel::GroupForm::kNone;
-    case Groups::Form::kOffsets:
-      return kernel::GroupForm::kOffsets;
-    case Groups::Form::kRowGroup:
-      return kernel::GroupForm::kRowGroup;
-    case Groups::Form::kGroupEnd:
-      return kernel::GroupForm::kGroupEnd;
-    case Groups::Form::kMasked:
-      return kernel::GroupForm::kMasked;
-  }
-  return kernel::GroupForm::kNone;
-}
-
-kernel::Sizes grouped_sizes_of(const plan::GemmProblem& p) {
-  kernel::Sizes sizes = plan::sizes_of(p);
-  if (!p.grouped()) return sizes;
-  sizes.groups = {.form = form_of(p.form),
-                  .num_groups = p.num_groups,
-                  .alignment = p.alignment,
-                  .index_is_int64 = p.index_is_int64,
-                  .zero_padding = p.zero_padding,
-                  .a_stride = p.a.group_stride,
-                  .b_stride = p.b.group_stride,
-                  .d_stride = p.d.group_stride,
-                  .scale_a_stride = p.scale_a.group_stride,
-                  .scale_b_stride = p.scale_b.group_stride};
-  return sizes;
-}
-
 std::vector<std::byte> bytes_of(const reference::Buffer& buffer) {
   return {buffer.data(), buffer.data() + buffer.bytes()};
 }
@@ -133,7 +101,7 @@ emulator::Report GemmCase::run_with_index(const std::vector<std::int64_t>& index
 emulator::Report GemmCase::launch(const emulator::Options& options) {
   const kernel::Config& config = kernel_.config;
   const GemmOperands& operands = data_.operands();
-  const kernel::Sizes sizes = grouped_sizes_of(data_.problem());
+  const kernel::Sizes sizes = plan::sizes_of(data_.problem());
   kernel::Params params = kernel::make_params(config, sizes,
                                               {static_cast<const float*>(operands.scale_a.data),
                                                static_cast<const float*>(operands.scale_b.data),

@@ -73,6 +73,26 @@ inline SmemAddr tiny_barrier(SmemAddr smem) {
   return smem + kTinyBarrier;
 }
 
+/// The data of a tiny kernel of one warp and its barrier, which is initialised and seen by all.
+struct TinyShared {
+  SmemAddr data, ready;
+};
+inline TinyShared with_barrier(unsigned char* shared, int arrivals) {
+  const SmemAddr data = ptx::smem_address(shared);
+  const SmemAddr ready = tiny_barrier(data);
+  if (ptx::thread_index() == 0) {
+    ptx::mbarrier_init(ready, arrivals);
+    ptx::fence_mbarrier_init();
+  }
+  ptx::barrier_sync(0, 32);
+  return {data, ready};
+}
+
+inline void wait(SmemAddr barrier, uint32_t parity) {
+  while (!ptx::mbarrier_try_wait_parity(barrier, parity)) {
+  }
+}
+
 /// A map of rank 2 in the emulator's encoding.
 inline TensorMap map_of(void* base, emulator::MapType type, int cols, int rows, int pitch_bytes,
                         int box_cols, int box_rows,
@@ -91,6 +111,11 @@ inline TensorMap map_of(void* base, emulator::MapType type, int cols, int rows, 
   TensorMap map;
   std::memcpy(&map, &encoded, sizeof map);
   return map;
+}
+
+/// 64 x 64 bytes in one box.
+inline TensorMap square_map(void* base) {
+  return map_of(base, emulator::MapType::kUint8, 64, 64, 64, 64, 64);
 }
 
 }  // namespace fathom::testing

@@ -15,6 +15,7 @@ namespace {
 std::string text_of(const std::filesystem::path& directory) {
   std::string text;
   for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    if (!entry.is_regular_file()) continue;
     std::ifstream file(entry.path());
     text.append(std::istreambuf_iterator<char>(file), {});
   }
@@ -37,6 +38,17 @@ TEST(PtxCases, CallEveryFunction) {
   const auto called = matches(text_of(root / "tests/ptx_cases/kernels"), R"(ptx::([a-z0-9_]+))");
   for (const std::string& name : functions)
     EXPECT_TRUE(called.contains(name)) << "no kernel of tests/ptx_cases calls ptx::" << name;
+}
+
+/// A kernel that no test launches would hold nothing to anything.
+TEST(PtxCases, AreLaunchedByTests) {
+  const std::filesystem::path root = FATHOM_SOURCE_DIR;
+  const auto kernels =
+      matches(text_of(root / "tests/ptx_cases/kernels"), R"(\n +(ptx_[a-z0-9_]+)\(const )");
+  EXPECT_GE(kernels.size(), 15u) << "the pattern no longer finds the kernels";
+  const auto launched = matches(text_of(root / "tests/ptx_cases"), R"RX("(ptx_[a-z0-9_]+)")RX");
+  for (const std::string& name : kernels)
+    EXPECT_TRUE(launched.contains(name)) << "no test of tests/ptx_cases launches " << name;
 }
 
 TEST(PtxCases, MultiplyEveryWidth) {
