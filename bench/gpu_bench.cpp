@@ -4,70 +4,31 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
-#include <thread>
 
-#include "cublaslt.hpp"
-#include "cuda/driver.hpp"
-#include "cuda/memory.hpp"
-#include "cupti.hpp"
+#include "gpu_machine.hpp"
 #include "gpu_problem.hpp"
-#include "gpu_timer.hpp"
-#include "l2_flush.hpp"
-#include "vendor_libraries.hpp"
 
 namespace fathom::bench {
 namespace {
 
-/// Something that can be timed: a name and a launch.
-struct Runner {
-  Contender result;
-  std::function<void(void*)> launch;  // empty when there is an error
-  std::vector<double> all_us;
-};
-
-struct Bench {
-  const Context& context;
-  const GpuBenchOptions& options;
-  const cuda::Device& device;
-  Cupti* cupti;
-  CublasLt* vendor;
-  cuda::Stream stream;
-  L2Flush flush;
-  cuda::Buffer workspace;
-
-  std::vector<Runner> runners(const GpuProblem& problem);
-  void add_vendor(std::vector<Runner>& runners, const GpuProblem& problem, VendorScaling scaling);
-  ShapeResult run(const DenseShape& shape);
-};
-
-std::vector<Runner> Bench::runners(const GpuProblem& problem) {
-  std::vector<Runner> list;
-  for (const std::string& tag : options.configs) {
-    GemmOptions gemm = options.gemm;
-    gemm.backend = Backend::kCuda;
-    gemm.config = tag;
-    Runner runner;
-    runner.result.name = "fathom";
-    runner.result.config = tag;
-    try {
-      auto plan = std::make_shared<GemmPlan>(plan_gemm(context, problem.operands(), gemm));
-      runner.result.config = plan->config();
-      runner.launch = [plan](void* on) { plan->launch(on); };
-    } catch (const Error& error) {
-      runner.result.error = error.what();
-    }
-    list.push_back(std::move(runner));
+Runner planned(const GpuMachine& gpu, const GpuProblem& problem, const std::string& tag) {
+  GemmOptions gemm = gpu.options().gemm;
+  gemm.backend = Backend::kCuda;
+  gemm.config = tag;
+  Runner runner;
+  runner.result.name = "fathom";
+  runner.result.config = tag;
+  try {
+    auto plan = std::make_shared<GemmPlan>(plan_gemm(gpu.context(), problem.operands(), gemm));
+    runner.result.config = plan->config();
+    runner.launch = [plan](void* on) { plan->launch(on); };
+  } catch (const Error& error) {
+    runner.result.error = error.what();
   }
-  if (vendor != nullptr) {
-    add_vendor(list, problem, VendorScaling::kBlock);
-    add_vendor(list, problem, VendorScaling::kTensor);
-  }
-  return list;
+  return runner;
 }
 
-void Bench::add_vendor(std::vector<Runner>& list, const GpuProblem& problem,
-                       VendorScaling scaling) {
+Runner vendors(GpuMachine& gpu, const GpuProblem& problem, VendorScaling scaling) {
   const bool block = scaling == VendorScaling::kBlock;
   const DenseShape& shape = problem.shape();
   VendorProduct product{scaling, shape.m, shape.n, shape.k};
@@ -78,27 +39,34 @@ void Bench::add_vendor(std::vector<Runner>& list, const GpuProblem& problem,
   product.scale_b = (block ? problem.scale_b() : problem.one()).data();
   Runner runner;
   runner.result.name = block ? "cublaslt_block" : "cublaslt_tensor";
-  if (block && problem.scale_a_pitch() != shape.m) {
+  if (block && problem.scale_a_pitch() != shape.m)
     runner.result.error =
         "cuBLASLt asks for scales of A without padding: m must be a multiple of 4";
-  } else {
-    std::shared_ptr<CublasLt::Call> call =
-        vendor->prepare(product, workspace.data(), workspace.bytes(), &runner.result.error);
-    if (call != nullptr) runner.launch = [call](void* on) { call->launch(on); };
-  }
-  list.push_back(std::move(runner));
+  else
+    runner.launch = gpu.vendor_call(product, &runner.result.error);
+  return runner;
 }
 
-ShapeResult Bench::run(const DenseShape& shape) {
-  GpuProblem problem(device, shape, options.seed, vendor != nullptr);
+std::vector<Runner> runners_of(GpuMachine& gpu, const GpuProblem& problem) {
+  std::vector<Runner> list;
+  for (const std::string& tag : gpu.options().configs) list.push_back(planned(gpu, problem, tag));
+  if (gpu.has_vendor())
+    for (const VendorScaling scaling : {VendorScaling::kBlock, VendorScaling::kTensor})
+      list.push_back(vendors(gpu, problem, scaling));
+  return list;
+}
+
+ShapeResult run_shape(GpuMachine& gpu, const DenseShape& shape) {
+  const GpuBenchOptions& options = gpu.options();
+  GpuProblem problem(gpu.device(), shape, options.seed, gpu.has_vendor());
   ShapeResult result;
   result.shape = shape;
-  std::vector<Runner> list = runners(problem);
+  std::vector<Runner> list = runners_of(gpu, problem);
   for (Runner& runner : list) {
     if (!runner.launch) continue;
     problem.poison_d();
-    runner.launch(stream.handle());
-    stream.synchronize();
+    runner.launch(gpu.stream().handle());
+    gpu.stream().synchronize();
     if (runner.result.name != "fathom") continue;
     const double error = problem.worst_sampled_error();
     result.sampled_error = std::max(result.sampled_error, error);
@@ -109,26 +77,10 @@ ShapeResult Bench::run(const DenseShape& shape) {
                               runner.result.config, shape.m, shape.n, shape.k, error));
   }
   result.before = read_gpu_state(options.device);
-  for (int round = 0; round < options.rounds; ++round) {
-    for (Runner& runner : list) {
-      if (!runner.launch) continue;
-      std::this_thread::sleep_for(std::chrono::milliseconds(options.rest_ms));
-      const std::vector<double> times = GpuTimer{cupti, device, stream, flush}.times(
-          runner.launch, options.iterations, runner.result.name);
-      runner.result.round_us.push_back(median(times));
-      runner.all_us.insert(runner.all_us.end(), times.begin(), times.end());
-    }
-  }
+  for (int round = 0; round < options.rounds; ++round)
+    for (Runner& runner : list) runner.run_round(gpu);
   result.after = read_gpu_state(options.device);
-  for (Runner& runner : list) {
-    if (runner.launch) {
-      runner.result.median_us = median(runner.result.round_us);
-      const auto [low, high] = std::ranges::minmax(runner.all_us);
-      runner.result.low_us = low;
-      runner.result.high_us = high;
-    }
-    result.contenders.push_back(std::move(runner.result));
-  }
+  for (const Runner& runner : list) result.contenders.push_back(runner.finished());
   return result;
 }
 
@@ -141,39 +93,8 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-GpuBenchResult run_gpu_bench(const Context& context, const GpuBenchOptions& options) {
-  std::string why_no_cupti, why_no_vendor;
-  // As early as possible: CUPTI does best when it is loaded before contexts are made.
-  std::unique_ptr<Cupti> cupti;
-  if (options.timer == Timer::kCupti) cupti = Cupti::load(cupti_files(), &why_no_cupti);
-  const cuda::Driver& driver = cuda::Driver::load(context.options().libcuda);
-  const cuda::Device& device = driver.device(options.device);
-  device.require_hopper();
-  const cuda::ContextGuard guard(device);
-  std::unique_ptr<CublasLt> vendor;
-  if (options.vendor) vendor = CublasLt::load(cublaslt_files(), &why_no_vendor);
-
-  GpuBenchResult result;
-  result.gpu = device.info().name;
-  result.num_sms = device.info().num_sms;
-  result.driver_version = driver.version();
-  result.timer = cupti != nullptr ? "cupti" : "event";
-  result.cublaslt = vendor != nullptr ? vendor->version() : why_no_vendor;
-  Bench bench{context,
-              options,
-              device,
-              cupti.get(),
-              vendor.get(),
-              cuda::Stream(device),
-              L2Flush(context, device, options.flush),
-              cuda::Buffer(device, std::int64_t{options.vendor_workspace_mib} << 20)};
-  for (const DenseShape& shape : options.shapes) {
-    result.shapes.push_back(bench.run(shape));
-    if (options.progress)
-      options.progress(static_cast<double>(result.shapes.size()) /
-                       static_cast<double>(options.shapes.size()));
-  }
-  return result;
+void run_gpu_bench(GpuMachine& gpu, const std::function<void(const ShapeResult&)>& on_shape) {
+  for (const DenseShape& shape : gpu.options().shapes) on_shape(run_shape(gpu, shape));
 }
 
 }  // namespace fathom::bench

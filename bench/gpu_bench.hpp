@@ -37,8 +37,16 @@ struct GpuBenchOptions {
   int rest_ms = 100;  ///< before each contender of a round: the card cools, the power cap relaxes
   std::uint64_t seed = 1;
   int device = 0;
-  /// Called after each shape with the share done.
-  std::function<void(double)> progress;
+};
+
+/// What a benchmark ran on.
+struct BenchConditions {
+  std::string gpu;
+  int num_sms = 0;
+  std::string driver;      ///< its own version; empty where NVML does not tell
+  int driver_version = 0;  ///< the newest CUDA it knows, as 13000
+  std::string timer;       ///< "cupti" or "event"; "event" includes launch gaps
+  std::string cublaslt;    ///< version, or why there is none
 };
 
 struct Contender {
@@ -57,18 +65,11 @@ struct ShapeResult {
   GpuState before, after;
 };
 
-struct GpuBenchResult {
-  std::string gpu;
-  int num_sms = 0;
-  int driver_version = 0;
-  std::string timer;     ///< "cupti" or "event"; "event time" includes launch gaps
-  std::string cublaslt;  ///< version, or why there is none
-  std::vector<ShapeResult> shapes;
-};
+class GpuMachine;  // gpu_machine.hpp
 
-/// Throws Error when there is no GPU, or when our result is wrong: a time of a wrong product is
-/// worth nothing.
-GpuBenchResult run_gpu_bench(const Context& context, const GpuBenchOptions& options);
+/// Times options.shapes; calls `on_shape` after each, so that nothing measured waits for the end.
+/// Throws Error when our result is wrong: a time of a wrong product is worth nothing.
+void run_gpu_bench(GpuMachine& gpu, const std::function<void(const ShapeResult&)>& on_shape);
 
 double median(std::vector<double> values);
 

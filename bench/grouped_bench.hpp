@@ -21,15 +21,8 @@ struct GroupedResult {
   GpuState before, after;
 };
 
-struct GroupedBenchResult {
-  std::string gpu, timer, cublaslt;
-  int num_sms = 0, driver_version = 0;
-  std::vector<GroupedResult> shapes;
-};
-
-/// Of the options: configs, gemm, rounds, iterations, flush, timer, rest_ms, seed, device,
-/// progress. Throws Error when there is no GPU, or when a result is wrong.
-GroupedBenchResult run_grouped_bench(const Context& context, const GpuBenchOptions& options,
-                                     const std::vector<GroupedShape>& shapes);
+/// Calls `on_shape` after each shape. Throws Error when a result is wrong.
+void run_grouped_bench(GpuMachine& gpu, const std::vector<GroupedShape>& shapes,
+                       const std::function<void(const GroupedResult&)>& on_shape);
 
 }  // namespace fathom::bench

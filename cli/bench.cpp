@@ -9,12 +9,10 @@
 #include "bench_cpu.hpp"
 #include "bench_gpu.hpp"
 #include "bench_grouped.hpp"
+#include "bench_report.hpp"
 #include "help.hpp"
-#include "json_report.hpp"
 #include "machine.hpp"
-#include "output_file.hpp"
 #include "problem_flags.hpp"
-#include "progress.hpp"
 #include "verify_spec.hpp"
 
 namespace fathom::cli {
@@ -131,7 +129,7 @@ Report bench_gpu(const BenchFlags& flags, const CommonFlags& common, const Conte
       request.shapes.push_back({shape.m, shape.n, shape.k});
   }
   request.iterations = static_cast<int>(std::min<std::int64_t>(flags.iterations, 10'000));
-  request.output = flags.output.value_or("");
+  request.output = flags.output;
   GpuBenchFlags gpu = flags.gpu;
   gpu.batch_invariant = flags.problem.batch_invariant;
   if (gpu.configs.empty() && !flags.problem.config.empty()) gpu.configs = {flags.problem.config};
@@ -167,31 +165,16 @@ Report bench(const BenchFlags& flags, const CommonFlags& common) {
   const std::vector<Shape> shapes = shapes_of(flags);
   std::vector<reference::ProblemSpec> specs;
   for (const Shape& shape : shapes) specs.push_back(spec_of(flags, shape, common));
-  std::optional<OutputFile> output;
-  if (flags.output) output.emplace(*flags.output);
-
-  Json json = new_object();
-  json["version"] = version();
-  json["commit"] = commit();
-  json["command"] = common.command_line;
-  json["cpu"] = cpu_json(context.options());
-  json["seed"] = common.seed;
-  json["results"] = Json::array();
-  std::string text = fmt::format("fathom {} ({}), {}, {} threads; median [p10, p90]\n", version(),
-                                 commit(), cpu_model(), cpu_threads(context.options()));
-  Progress progress("measuring", static_cast<std::int64_t>(specs.size()));
+  BenchReport report(common, flags.output, static_cast<std::int64_t>(specs.size()));
+  report.begin({{"cpu", cpu_json(context.options())}, {"seed", common.seed}},
+               fmt::format("fathom {} ({}), {}, {} threads; median [p10, p90]\n", version(),
+                           commit(), cpu_model(), cpu_threads(context.options())));
   for (const reference::ProblemSpec& spec : specs) {
-    const Json result = result_json(bench_on_cpu(context, spec, options));
-    text += result_text(result);
-    json["results"].push_back(result);
-    progress.advance(1);
+    const Json row = result_json(bench_on_cpu(context, spec, options));
+    report.add(row, result_text(row));
+    report.advance();
   }
-  if (output) {
-    const std::string file_text = dump(json) + "\n";
-    output->write(0, file_text.data(), static_cast<std::int64_t>(file_text.size()));
-    output->commit();
-  }
-  return make_report(json, text);
+  return report.finish();
 }
 
 void add_compare(CLI::App& verb, BenchFlags& flags) {
@@ -239,7 +222,8 @@ Action add_bench(CLI::App& verb) {
       ->check(check_int64)
       ->capture_default_str();
   verb.add_flag("--no-loops", flags->no_loops, "Do not time the reference's plain loops beside it");
-  verb.add_option("-o,--output", flags->output, "Write the JSON to this file as well")
+  verb.add_option("-o,--output", flags->output,
+                  "Write the JSON to this file as well, as it stands after each shape")
       ->type_name("FILE.json");
   add_gpu_bench_flags(verb, flags->gpu);
   verb.footer(

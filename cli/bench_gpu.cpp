@@ -3,16 +3,11 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
-#include <optional>
-
-#include "bench/gpu_bench.hpp"
-#include "bench_row.hpp"
+#include "bench/gpu_machine.hpp"
+#include "bench_gpu_json.hpp"
+#include "bench_report.hpp"
 #include "help.hpp"
-#include "json_report.hpp"
-#include "output_file.hpp"
 #include "plan/gemm_configs.hpp"
-#include "progress.hpp"
 
 namespace fathom::cli {
 namespace {
@@ -120,21 +115,6 @@ constexpr char kHeading[] =
     "m x n x k                   us  TFLOPS    GB/s  block us  ratio tensor us  ratio  score  "
     "config\n";
 
-/// Geometric mean of a number over the results that have it.
-std::optional<double> geometric_mean(const Json& results, const char* name, const char* field) {
-  double sum = 0;
-  int count = 0;
-  for (const Json& result : results) {
-    if (!result.contains(name)) continue;
-    const Json& value = field == nullptr ? result[name] : result[name].value(field, Json());
-    if (!value.is_number()) continue;
-    sum += std::log(value.get<double>());
-    ++count;
-  }
-  if (count == 0) return std::nullopt;
-  return std::exp(sum / count);
-}
-
 /// --configs all: those that cannot compute a shape are left out of its rows.
 bool asks_for_all(const GpuBenchFlags& flags) {
   return flags.configs == std::vector<std::string>{"all"};
@@ -213,53 +193,23 @@ bench::GpuBenchOptions gpu_bench_options(const GpuBenchFlags& flags, const GpuBe
 
 Report bench_on_gpu(const Context& context, const GpuBenchFlags& flags,
                     const GpuBenchRequest& request, const CommonFlags& common) {
-  std::optional<OutputFile> output;
-  if (!request.output.empty()) output.emplace(request.output);
-
-  bench::GpuBenchOptions options = gpu_bench_options(flags, request, common);
-  const bool all_configs = asks_for_all(flags);
-  Progress progress("measuring", static_cast<std::int64_t>(options.shapes.size()));
-  options.progress = [&](double) { progress.advance(1); };
-  const bench::GpuBenchResult result = bench::run_gpu_bench(context, options);
-
-  Json json = new_object();
-  json["version"] = version();
-  json["commit"] = commit();
-  json["command"] = common.command_line;
-  json["gpu"] = Json{{"name", result.gpu}, {"sms", result.num_sms}};
-  json["driver"] = result.shapes.empty() ? "" : result.shapes.front().before.driver;
-  json["driver_cuda"] = result.driver_version;
-  json["timer"] = result.timer == "cupti" ? "kernel time (CUPTI)" : "event time";
-  json["flush"] = flags.flush;
-  json["cublaslt"] = result.cublaslt;
-  json["cublaslt_workspace_mib"] = options.vendor_workspace_mib;
-  json["rounds"] = options.rounds;
-  json["iterations"] = options.iterations;
-  json["seed"] = common.seed;
-  json["results"] = Json::array();
-  std::string text = fmt::format("{}, {}, cuBLASLt {}, L2 flush: {}; medians of {} rounds\n{}",
-                                 result.gpu, json["timer"].get<std::string>(), result.cublaslt,
-                                 flags.flush, options.rounds, kHeading);
-  for (const ShapeResult& shape : result.shapes) {
+  const bench::GpuBenchOptions options = gpu_bench_options(flags, request, common);
+  BenchReport report(common, request.output, static_cast<std::int64_t>(options.shapes.size()));
+  bench::GpuMachine gpu(context, options);
+  const Json conditions = conditions_json(gpu.conditions(), options, flags.flush);
+  report.begin(conditions, conditions_text(conditions) + "\n" + kHeading);
+  bench::run_gpu_bench(gpu, [&](const ShapeResult& shape) {
     for (const Contender& ours : shape.contenders) {
-      if (ours.name != "fathom" || (all_configs && !ours.error.empty())) continue;
-      json["results"].push_back(result_json(shape, ours, result.timer));
-      text += row_text(json["results"].back());
+      if (ours.name != "fathom" || (asks_for_all(flags) && !ours.error.empty())) continue;
+      const Json row = result_json(shape, ours, gpu.conditions().timer);
+      report.add(row, row_text(row));
     }
-  }
-  Json means;
-  for (const char* name : {"cublaslt_block", "cublaslt_tensor"})
-    if (const auto mean = geometric_mean(json["results"], name, "ratio")) means[name] = *mean;
-  if (const auto mean = geometric_mean(json["results"], "score", nullptr)) means["score"] = *mean;
-  json["geometric_means"] = means;
-  for (const auto& [name, mean] : means.items())
-    text += fmt::format("geometric mean {}: {:.3f}\n", name, mean.get<double>());
-  if (output) {
-    const std::string content = dump(json) + "\n";
-    output->write(0, content.data(), static_cast<std::int64_t>(content.size()));
-    output->commit();
-  }
-  return make_report(json, text);
+    report.advance();
+  });
+  report.add_mean("cublaslt_block", "ratio");
+  report.add_mean("cublaslt_tensor", "ratio");
+  report.add_mean("score");
+  return report.finish();
 }
 
 }  // namespace fathom::cli

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <fathom/context.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,8 +33,8 @@ std::vector<bench::DenseShape> suite_shapes(const GpuBenchFlags& flags);
 
 struct GpuBenchRequest {
   std::vector<bench::DenseShape> shapes;
-  int iterations = 0;  ///< 0 = 20
-  std::string output;  ///< JSON goes to this file too; empty = nowhere
+  int iterations = 0;                 ///< 0 = 20
+  std::optional<std::string> output;  ///< JSON goes to this file too
 };
 bench::GpuBenchOptions gpu_bench_options(const GpuBenchFlags& flags, const GpuBenchRequest& request,
                                          const CommonFlags& common);

@@ -4,15 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <optional>
 
+#include "bench/gpu_machine.hpp"
 #include "bench/grouped_bench.hpp"
-#include "bench_row.hpp"
-#include "json_report.hpp"
-#include "output_file.hpp"
+#include "bench_gpu_json.hpp"
+#include "bench_report.hpp"
 #include "problem_flags.hpp"
-#include "progress.hpp"
 
 namespace fathom::cli {
 namespace {
@@ -96,19 +93,6 @@ constexpr char kHeading[] =
     "groups (n, k)                                       us  TFLOPS    GB/s   valid computed  "
     "aligned   padded  score  config\n";
 
-std::optional<double> geometric_mean(const Json& results, const char* name, const char* field) {
-  double sum = 0;
-  int count = 0;
-  for (const Json& result : results) {
-    if (!result.contains(name)) continue;
-    sum +=
-        std::log(field == nullptr ? result[name].get<double>() : result[name][field].get<double>());
-    ++count;
-  }
-  if (count == 0) return std::nullopt;
-  return std::exp(sum / count);
-}
-
 }  // namespace
 
 std::vector<bench::GroupedShape> grouped_suite_shapes(const GpuBenchFlags& flags) {
@@ -118,56 +102,28 @@ std::vector<bench::GroupedShape> grouped_suite_shapes(const GpuBenchFlags& flags
 Report bench_groups_on_gpu(const Context& context, const GpuBenchFlags& flags,
                            const std::vector<bench::GroupedShape>& shapes,
                            const GpuBenchRequest& request, const CommonFlags& common) {
-  std::optional<OutputFile> output;
-  if (!request.output.empty()) output.emplace(request.output);
-  bench::GpuBenchOptions options = gpu_bench_options(flags, request, common);
-  Progress progress("measuring", static_cast<std::int64_t>(shapes.size()));
-  options.progress = [&](double) { progress.advance(1); };
-  const bench::GroupedBenchResult result = bench::run_grouped_bench(context, options, shapes);
-
-  Json json = new_object();
-  json["version"] = version();
-  json["commit"] = commit();
-  json["command"] = common.command_line;
-  json["suite"] = flags.suite;
-  json["gpu"] = Json{{"name", result.gpu}, {"sms", result.num_sms}};
-  json["driver"] = result.shapes.empty() ? "" : result.shapes.front().before.driver;
-  json["driver_cuda"] = result.driver_version;
-  json["timer"] = result.timer == "cupti" ? "kernel time (CUPTI)" : "event time";
-  json["flush"] = flags.flush;
-  json["cublaslt"] = result.cublaslt;
-  json["rounds"] = options.rounds;
-  json["iterations"] = options.iterations;
-  json["seed"] = common.seed;
-  json["results"] = Json::array();
-  std::string text = fmt::format(
-      "{}, {}, cuBLASLt {}, L2 flush: {}; medians of {} rounds. aligned, padded: their time over "
-      "ours\n{}",
-      result.gpu, json["timer"].get<std::string>(), result.cublaslt, flags.flush, options.rounds,
-      kHeading);
-  for (const GroupedResult& shape : result.shapes) {
+  const bench::GpuBenchOptions options = gpu_bench_options(flags, request, common);
+  BenchReport report(common, request.output, static_cast<std::int64_t>(shapes.size()));
+  bench::GpuMachine gpu(context, options);
+  Json conditions = conditions_json(gpu.conditions(), options, flags.flush);
+  conditions["suite"] = flags.suite;
+  report.begin(conditions, conditions_text(conditions) +
+                               ". aligned, padded: their time over ours\n" + kHeading);
+  bench::run_grouped_bench(gpu, shapes, [&](const GroupedResult& shape) {
     for (std::size_t i = 0; i < shape.contenders.size(); ++i) {
       const Contender& ours = shape.contenders[i];
       // Of many configs, those that cannot compute a shape are left out of its rows.
       const bool left_out = options.configs.size() > 1 && !ours.error.empty();
       if (ours.name != "fathom" || left_out) continue;
-      json["results"].push_back(result_json(shape, i, result.timer));
-      text += row_text(json["results"].back());
+      const Json row = result_json(shape, i, gpu.conditions().timer);
+      report.add(row, row_text(row));
     }
-  }
-  Json means;
-  for (const char* name : {"aligned", "padded"})
-    if (const auto mean = geometric_mean(json["results"], name, "ratio")) means[name] = *mean;
-  if (const auto mean = geometric_mean(json["results"], "score", nullptr)) means["score"] = *mean;
-  json["geometric_means"] = means;
-  for (const auto& [name, mean] : means.items())
-    text += fmt::format("geometric mean {}: {:.3f}\n", name, mean.get<double>());
-  if (output) {
-    const std::string content = dump(json) + "\n";
-    output->write(0, content.data(), static_cast<std::int64_t>(content.size()));
-    output->commit();
-  }
-  return make_report(json, text);
+    report.advance();
+  });
+  report.add_mean("aligned", "ratio");
+  report.add_mean("padded", "ratio");
+  report.add_mean("score");
+  return report.finish();
 }
 
 }  // namespace fathom::cli

@@ -1,9 +1,11 @@
 """fathom plan and fathom bench."""
 
 import json
+import subprocess
+import time
 
 import pytest
-from conftest import fail, run, run_process, succeed
+from conftest import BINARY, fail, run, run_process, succeed
 
 
 @pytest.mark.parametrize("layout", ["dense", "offsets", "row_group", "group_end", "masked"])
@@ -66,7 +68,7 @@ def test_bench(tmp_path):
     assert json.loads(path.read_text()) == answer.json
     for field in ("version", "commit", "command", "cpu"):
         assert answer[field]
-    assert "--iterations 5" in answer["command"]
+    assert "--iterations 5" in answer["command"] and answer["complete"] is True
     assert [(r["m"], r["n"], r["k"]) for r in answer["results"]] == [(4, 24, 128), (4, 40, 300), (8, 24, 128), (8, 40, 300)]
     for result in answer["results"]:
         assert result["iterations"] == 5 and result["backend"] == "cpu" and result["clock"] == "wall"
@@ -124,3 +126,20 @@ def test_bench_compare_of_other_files(tmp_path, text):
     (tmp_path / "x").write_text(text)
     assert "fathom bench" in fail(2, "invalid_argument", "bench", "compare", tmp_path / "x", tmp_path / "x")
     fail(5, "io", "bench", "compare", tmp_path / "none", tmp_path / "x")
+
+
+def test_bench_keeps_what_it_measured_when_it_is_killed(tmp_path):
+    path = tmp_path / "bench.json"
+    process = subprocess.Popen([BINARY, "bench", "--m", "64", "--n", "24,4096", "--k", "128,4096", "--backend", "cpu", "--no-loops",
+                                "--iterations", "3000", "-o", path], stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(600):
+            if path.exists():
+                break
+            assert process.poll() is None
+            time.sleep(0.1)
+    finally:
+        process.kill()
+        process.wait()
+    kept = json.loads(path.read_text())
+    assert kept["complete"] is False and [result["n"] for result in kept["results"]] == [24]
