@@ -2,7 +2,9 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <boost/context/preallocated.hpp>
+#include <mutex>
 #include <new>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -31,21 +33,63 @@ struct NoAllocator {
 
 }  // namespace
 
-StackPool::StackPool(int count) : bytes_(static_cast<std::size_t>(count) * (kStackBytes + kPage)) {
-  void* memory = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-  if (memory == MAP_FAILED) throw std::bad_alloc();
-  memory_ = static_cast<std::byte*>(memory);
-  for (int i = 0; i < count; ++i)
-    mprotect(memory_ + static_cast<std::size_t>(i) * (kStackBytes + kPage), kPage, PROT_NONE);
+class StackPool::Stacks {
+ public:
+  explicit Stacks(int count)
+      : count_(count), bytes_(static_cast<std::size_t>(count) * (kStackBytes + kPage)) {
+    void* memory = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    if (memory == MAP_FAILED) throw std::bad_alloc();
+    memory_ = static_cast<std::byte*>(memory);
+    for (int i = 0; i < count; ++i) mprotect(stack(i).bottom - kPage, kPage, PROT_NONE);
+  }
+  ~Stacks() { munmap(memory_, bytes_); }
+  Stacks(const Stacks&) = delete;
+  Stacks& operator=(const Stacks&) = delete;
+
+  int count() const { return count_; }
+  Stack stack(int index) const {
+    return {memory_ + static_cast<std::size_t>(index) * (kStackBytes + kPage) + kPage, kStackBytes};
+  }
+
+ private:
+  int count_;
+  std::byte* memory_ = nullptr;
+  std::size_t bytes_;
+};
+
+/// Stacks that no launch uses now: as many pools as there ever were at once. Mapping and unmapping
+/// them took a third of a small launch's time.
+struct StackPool::Idle {
+  std::mutex mutex;
+  std::vector<std::unique_ptr<Stacks>> pools;
+};
+
+StackPool::Idle& StackPool::idle() {
+  static Idle instance;
+  return instance;
+}
+
+StackPool::StackPool(int count) {
+  {
+    const std::lock_guard lock(idle().mutex);
+    auto& pools = idle().pools;
+    const auto fits = std::find_if(pools.begin(), pools.end(),
+                                   [&](const auto& stacks) { return stacks->count() >= count; });
+    if (fits != pools.end()) stacks_ = std::move(*fits);
+    // One that is too small makes room for one that is not.
+    if (!pools.empty()) pools.erase(fits != pools.end() ? fits : pools.begin());
+  }
+  if (stacks_ == nullptr) stacks_ = std::make_unique<Stacks>(count);
 }
 
 StackPool::~StackPool() {
-  munmap(memory_, bytes_);
+  const std::lock_guard lock(idle().mutex);
+  idle().pools.push_back(std::move(stacks_));
 }
 
 Stack StackPool::stack(int index) const {
-  return {memory_ + static_cast<std::size_t>(index) * (kStackBytes + kPage) + kPage, kStackBytes};
+  return stacks_->stack(index);
 }
 
 Fiber::~Fiber() {

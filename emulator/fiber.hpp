@@ -15,7 +15,7 @@ struct Stack {
   std::size_t bytes = 0;
 };
 
-/// Stacks of equal size, mapped together, used again cluster after cluster.
+/// Stacks of equal size, mapped together, used again cluster after cluster and launch after launch.
 class StackPool {
  public:
   explicit StackPool(int count);
@@ -25,8 +25,11 @@ class StackPool {
   Stack stack(int index) const;
 
  private:
-  std::byte* memory_ = nullptr;
-  std::size_t bytes_ = 0;
+  class Stacks;
+  struct Idle;
+  static Idle& idle();
+
+  std::unique_ptr<Stacks> stacks_;
 };
 
 class Fiber {

@@ -58,10 +58,10 @@ std::vector<reference::ProblemSpec> with_tails(const plan::GemmConfig& config) {
 
 TEST_P(EmulatedGemm, EverySchedule) {
   const plan::GemmConfig& config = GetParam();
+  EmulatedProduct product(smallest(config), options_for(config));
   std::set<std::uint64_t> schedules;
   for (int seed = 1; seed <= num_seeds(); ++seed) {
-    const EmulatedRun run =
-        run_emulated(smallest(config), options_for(config), static_cast<std::uint64_t>(seed));
+    const EmulatedRun run = product.run(static_cast<std::uint64_t>(seed));
     ASSERT_EQ(run.wrong, "") << "schedule seed " << seed;
     schedules.insert(run.trace_hash);
   }
@@ -82,7 +82,7 @@ TEST_P(EmulatedGemm, TailsAndSeveralTiles) {
         spec.scale_a_order = reference::ScaleOrder::kKContiguous;
       spec.accumulate = spec.out == DType::kFp32 && data == reference::DataKind::kExact;
       options.accumulate = spec.accumulate;
-      const EmulatedRun run = run_emulated(spec, options, 1);
+      const EmulatedRun run = EmulatedProduct(spec, options).run(1);
       EXPECT_EQ(run.wrong, "");
       EXPECT_EQ(run.config, options.config);
     }
@@ -92,7 +92,7 @@ TEST_P(EmulatedGemm, TailsAndSeveralTiles) {
 TEST_P(EmulatedGemm, OneSeedIsOneSchedule) {
   const plan::GemmConfig& config = GetParam();
   const auto hash = [&](std::uint64_t seed) {
-    return run_emulated(smallest(config), options_for(config), seed).trace_hash;
+    return EmulatedProduct(smallest(config), options_for(config)).run(seed).trace_hash;
   };
   EXPECT_EQ(hash(5), hash(5));
   EXPECT_NE(hash(5), hash(6));

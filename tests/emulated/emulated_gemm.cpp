@@ -22,26 +22,6 @@ const Context& machine_context() {
 }  // namespace fathom::ptx_cases
 
 namespace fathom::testing {
-namespace {
-
-/// What is wrong with D, in words.
-std::string judge(const reference::ProblemData& data, const std::string& config) {
-  const plan::GemmProblem& problem = data.problem();
-  const auto elements = static_cast<std::size_t>(data.d_rows() * problem.n);
-  // The reference adds to D where the product does, so it works on data of its own.
-  const reference::ProblemData fresh(data.spec());
-  std::vector<double> exact(elements), magnitude(elements);
-  reference::gemm_fp64(problem, fresh.operands(), exact.data());
-  reference::gemm_magnitude(problem, fresh.operands(), magnitude.data());
-  const reference::Tolerance tolerance = reference::tolerance_of(problem.out, Backend::kCuda);
-  const reference::Comparison comparison = reference::compare(
-      problem, data.groups(), data.operands().d, exact.data(), magnitude.data(), tolerance);
-  std::string wrong = data.d_damage();
-  if (!comparison.passed) wrong += comparison.text(problem, tolerance, config);
-  return wrong;
-}
-
-}  // namespace
 
 int& num_seeds() {
   static int seeds = 20;
@@ -65,25 +45,43 @@ std::vector<plan::GemmConfig> emulated_configs() {
   return configs;
 }
 
-EmulatedRun run_emulated(const reference::ProblemSpec& spec, const GemmOptions& options,
-                         std::uint64_t schedule_seed) {
+EmulatedProduct::EmulatedProduct(const reference::ProblemSpec& spec, const GemmOptions& options)
+    : data_(spec), options_(options) {
+  options_.backend = Backend::kCuda;
+  const auto elements = static_cast<std::size_t>(data_.d_rows() * data_.problem().n);
+  exact_.resize(elements);
+  magnitude_.resize(elements);
+  reference::gemm_fp64(data_.problem(), data_.operands(), exact_.data());
+  reference::gemm_magnitude(data_.problem(), data_.operands(), magnitude_.data());
+}
+
+EmulatedRun EmulatedProduct::run(std::uint64_t schedule_seed) {
   cuda::Driver::load(emulator_context().options().libcuda);
   static const cli::Emulator emulator(emulator_context().options().libcuda);
   emulator.set_seed(schedule_seed);
-  reference::ProblemData data(spec);
+  data_.reset_d();
   EmulatedRun run;
   try {
-    GemmOptions on_cuda = options;
-    on_cuda.backend = Backend::kCuda;
-    run.config = cli::run_gemm(emulator_context(), data.operands(), on_cuda,
-                               {data.d_memory().data(), data.d_memory().bytes()})
+    run.config = cli::run_gemm(emulator_context(), data_.operands(), options_,
+                               {data_.d_memory().data(), data_.d_memory().bytes()})
                      .config;
-    run.wrong = judge(data, run.config);
+    run.wrong = judge(run.config);
   } catch (const Error& error) {
     run.wrong = error.what();
   }
   run.trace_hash = std::stoull(emulator.trace_hash(), nullptr, 16);
   return run;
+}
+
+/// What is wrong with D, in words.
+std::string EmulatedProduct::judge(const std::string& config) {
+  const plan::GemmProblem& problem = data_.problem();
+  const reference::Tolerance tolerance = reference::tolerance_of(problem.out, Backend::kCuda);
+  const reference::Comparison comparison = reference::compare(
+      problem, data_.groups(), data_.operands().d, exact_.data(), magnitude_.data(), tolerance);
+  std::string wrong = data_.d_damage();
+  if (!comparison.passed) wrong += comparison.text(problem, tolerance, config);
+  return wrong;
 }
 
 }  // namespace fathom::testing

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <fathom/context.hpp>
 #include <fathom/gemm.hpp>
@@ -27,8 +28,19 @@ struct EmulatedRun {
   std::string wrong;  ///< findings of the emulator, else what is wrong with D; empty = nothing
 };
 
-/// Fills D anew, runs the schedule of `schedule_seed` and judges.
-EmulatedRun run_emulated(const reference::ProblemSpec& spec, const GemmOptions& options,
-                         std::uint64_t schedule_seed);
+/// A product whose operands stay the same from schedule to schedule.
+class EmulatedProduct {
+ public:
+  EmulatedProduct(const reference::ProblemSpec& spec, const GemmOptions& options);
+  /// Fills D anew, runs the schedule of `schedule_seed` and judges.
+  EmulatedRun run(std::uint64_t schedule_seed);
+
+ private:
+  std::string judge(const std::string& config);
+
+  reference::ProblemData data_;
+  GemmOptions options_;
+  std::vector<double> exact_, magnitude_;
+};
 
 }  // namespace fathom::testing
