@@ -10,6 +10,7 @@
 #include <set>
 
 #include "input_file.hpp"
+#include "problem_flags.hpp"
 
 namespace fathom::cli {
 namespace {
@@ -185,6 +186,18 @@ std::int64_t groups_implied(Groups::Form form, const std::vector<std::int64_t>& 
 GroupsFile read_groups_file(const std::string& path) {
   return parse_groups(read_text_file(path, "groups file", kMaxFileBytes),
                       fmt::format("groups file \"{}\"", path));
+}
+
+GroupsFile read_groups_file(const std::string& path, const std::string& layout) {
+  GroupsFile groups = read_groups_file(path);
+  if (layout != "dense" && layout != layout_name(groups.form)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("--layout is {} and \"{}\" holds {}; give the layout of the file, or "
+                            "leave --layout out",
+                            layout, path, layout_name(groups.form)));
+  }
+  check_entries(groups, path);
+  return groups;
 }
 
 }  // namespace fathom::cli

@@ -35,5 +35,7 @@ std::int64_t groups_implied(Groups::Form form, const std::vector<std::int64_t>& 
 
 /// Throws Error(kIo) where the file cannot be read, Error(kInvalidArgument) where it is malformed.
 GroupsFile read_groups_file(const std::string& path);
+/// The same with check_entries, for a --layout that says the file's form or was left out ("dense").
+GroupsFile read_groups_file(const std::string& path, const std::string& layout);
 
 }  // namespace fathom::cli

@@ -37,17 +37,9 @@ GemmOperands views_of(const PlanFlags& flags) {
   return problem_views(flags.problem, size);
 }
 
-GemmOptions options_of(const PlanFlags& flags) {
-  GemmOptions options;
-  options.accumulate = flags.problem.accumulate;
-  options.batch_invariant = flags.problem.batch_invariant;
-  options.config = flags.problem.config;
-  if (flags.sms) options.max_sms = static_cast<int>(required_extent(flags.sms, "--sms", 1));
-  return options;
-}
-
 Report plan_for(const plan::DeviceSpec& device, const PlanFlags& flags) {
-  const plan::GemmProblem problem = api::check_gemm(views_of(flags), options_of(flags));
+  const plan::GemmProblem problem =
+      api::check_gemm(views_of(flags), options_of(flags.problem, flags.sms));
   Json json = new_object();
   json["device"] = {{"name", device.name}, {"sms", device.num_sms}};
   json.update(Json::parse(api::explain_gemm(problem, device)));
@@ -57,7 +49,7 @@ Report plan_for(const plan::DeviceSpec& device, const PlanFlags& flags) {
 }
 
 Report plan_on_cpu(const Context& context, Backend backend, const PlanFlags& flags) {
-  GemmOptions options = options_of(flags);
+  GemmOptions options = options_of(flags.problem, flags.sms);
   options.backend = backend;
   const GemmPlan plan = plan_gemm(context, views_of(flags), options);
   const Json explained = Json::parse(plan.explain());
@@ -96,11 +88,7 @@ std::string device_of(const PlanFlags& flags) {
 Action add_plan(CLI::App& verb) {
   auto flags = std::make_shared<PlanFlags>();
   add_problem_flags(verb, flags->problem);
-  verb.add_option("--m", flags->m, "Rows of a and d (masked: of each group)")
-      ->type_name("M")
-      ->check(check_int64);
-  verb.add_option("--n", flags->n, "Columns of d")->type_name("N")->check(check_int64);
-  verb.add_option("--k", flags->k, "Columns of a and b")->type_name("K")->check(check_int64);
+  add_extents(verb, "Rows of a and d (masked: of each group)", flags->m, flags->n, flags->k);
   verb.add_option("--num-groups", flags->num_groups, "Groups of a layout other than dense")
       ->type_name("G")
       ->check(check_int64)
@@ -110,9 +98,7 @@ Action add_plan(CLI::App& verb) {
   for (const plan::DeviceSpec& device : plan::known_devices()) devices.push_back(device.name);
   add_choice(verb, "--device", flags->device, devices,
              "The GPU to plan for; here: what this machine would run");
-  verb.add_option("--sms", flags->sms, "SMs that the call may use, 1 or more; left out: all")
-      ->type_name("S")
-      ->check(check_int64);
+  add_sms(verb, flags->sms);
   verb.footer(
       "The same flags give the same text every time. A device need not be in this machine.\n"
       "Examples:\n"

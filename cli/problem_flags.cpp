@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <fathom/error.hpp>
+#include <vector>
 
 #include "help.hpp"
 
@@ -12,15 +13,9 @@ namespace {
 
 constexpr std::int64_t kMaxExtent = (std::int64_t{1} << 31) - 1;
 
-struct Layout {
-  std::string_view name;
-  Groups::Form form;
-};
-constexpr Layout kLayouts[] = {
-    {"dense", Groups::Form::kNone},         {"offsets", Groups::Form::kOffsets},
-    {"row_group", Groups::Form::kRowGroup}, {"group_end", Groups::Form::kGroupEnd},
-    {"masked", Groups::Form::kMasked},
-};
+constexpr Groups::Form kForms[] = {Groups::Form::kNone, Groups::Form::kOffsets,
+                                   Groups::Form::kRowGroup, Groups::Form::kGroupEnd,
+                                   Groups::Form::kMasked};
 
 }  // namespace
 
@@ -36,8 +31,9 @@ void add_problem_flags(CLI::App& verb, ProblemFlags& flags) {
   add_choice(verb, "--op", flags.op, {"gemm"}, "The operation");
   add_out_dtype(verb, flags.out_dtype);
   add_choice(verb, "--scale-b", flags.scale_b, {"128x128", "1x128"}, "What one scale of b covers");
-  add_choice(verb, "--layout", flags.layout,
-             {"dense", "offsets", "row_group", "group_end", "masked"}, "How rows belong to groups");
+  std::vector<std::string> layouts;
+  for (const Groups::Form form : kForms) layouts.emplace_back(layout_name(form));
+  add_choice(verb, "--layout", flags.layout, layouts, "How rows belong to groups");
   verb.add_option("--alignment", flags.alignment,
                   "row_group, group_end: rows in an aligned block: 16, 32, 64, 128 or 256; a "
                   "groups file's own comes first")
@@ -51,6 +47,19 @@ void add_problem_flags(CLI::App& verb, ProblemFlags& flags) {
       ->type_name("TAG");
 }
 
+void add_extents(CLI::App& verb, const std::string& what_m_is, std::optional<std::int64_t>& m,
+                 std::optional<std::int64_t>& n, std::optional<std::int64_t>& k) {
+  verb.add_option("--m", m, what_m_is)->type_name("M")->check(check_int64);
+  verb.add_option("--n", n, "Columns of d")->type_name("N")->check(check_int64);
+  verb.add_option("--k", k, "Columns of a and b")->type_name("K")->check(check_int64);
+}
+
+void add_sms(CLI::App& verb, std::optional<std::int64_t>& value) {
+  verb.add_option("--sms", value, "SMs that the call may use, 1 or more; left out: all")
+      ->type_name("S")
+      ->check(check_int64);
+}
+
 void add_expected_m(CLI::App& verb, std::int64_t& value) {
   verb.add_option("--expected-m", value,
                   "Hint: rows expected in a group; 0 = unknown. It may change the config, never "
@@ -61,8 +70,8 @@ void add_expected_m(CLI::App& verb, std::int64_t& value) {
 }
 
 Groups::Form ProblemFlags::form() const {
-  for (const Layout& row : kLayouts) {
-    if (row.name == layout) return row.form;
+  for (const Groups::Form form : kForms) {
+    if (layout_name(form) == layout) return form;
   }
   throw Error(ErrorCode::kInternal, fmt::format("--layout {} is not in the table", layout));
 }
@@ -73,6 +82,15 @@ DType ProblemFlags::out() const {
 
 plan::ScaleBBlock ProblemFlags::scale_b_block() const {
   return scale_b == "1x128" ? plan::ScaleBBlock::k1x128 : plan::ScaleBBlock::k128x128;
+}
+
+GemmOptions options_of(const ProblemFlags& flags, const std::optional<std::int64_t>& sms) {
+  GemmOptions options;
+  options.accumulate = flags.accumulate;
+  options.batch_invariant = flags.batch_invariant;
+  options.config = flags.config;
+  if (sms) options.max_sms = static_cast<int>(required_extent(sms, "--sms", 1));
+  return options;
 }
 
 std::int64_t required_extent(const std::optional<std::int64_t>& value, std::string_view flag,
@@ -88,13 +106,6 @@ std::int64_t required_extent(const std::optional<std::int64_t>& value, std::stri
                             kMaxExtent));
   }
   return *value;
-}
-
-std::string_view layout_name(Groups::Form form) {
-  for (const Layout& row : kLayouts) {
-    if (row.form == form) return row.name;
-  }
-  return "unknown";
 }
 
 }  // namespace fathom::cli

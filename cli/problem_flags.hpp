@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "api/gemm_explain.hpp"
 #include "plan/gemm_problem.hpp"
 
 namespace CLI {
@@ -32,18 +33,25 @@ struct ProblemFlags {
 
 /// --op, --out-dtype, --scale-b, --layout, --alignment, --accumulate, --batch-invariant, --config.
 void add_problem_flags(CLI::App& verb, ProblemFlags& flags);
+/// --m with its meaning for the verb, --n and --k.
+void add_extents(CLI::App& verb, const std::string& what_m_is, std::optional<std::int64_t>& m,
+                 std::optional<std::int64_t>& n, std::optional<std::int64_t>& k);
+/// --sms.
+void add_sms(CLI::App& verb, std::optional<std::int64_t>& value);
 /// --expected-m.
 void add_expected_m(CLI::App& verb, std::int64_t& value);
 /// --out-dtype alone.
 void add_out_dtype(CLI::App& verb, std::string& value);
 DType out_dtype_of(const std::string& value);
 
+/// What these flags say of a call.
+GemmOptions options_of(const ProblemFlags& flags, const std::optional<std::int64_t>& sms = {});
+
 /// Throws Error(kInvalidArgument) unless the flag was given with a value from 0 (or `least`) to
 /// 2^31 - 1.
 std::int64_t required_extent(const std::optional<std::int64_t>& value, std::string_view flag,
                              std::int64_t least = 0);
 
-/// "dense", "offsets", ...: what --layout takes.
-std::string_view layout_name(Groups::Form form);
+using api::layout_name;  // what --layout takes
 
 }  // namespace fathom::cli

@@ -48,13 +48,7 @@ std::int64_t rows_of(const GroupsFile& groups) {
 }
 
 GroupsFile groups_of(ScheduleFlags& flags) {
-  const GroupsFile groups = read_groups_file(*flags.groups_file);
-  check_entries(groups, *flags.groups_file);
-  if (flags.problem.layout != "dense" && groups.form != flags.problem.form()) {
-    fail(fmt::format(
-        "--layout is {} and \"{}\" holds {}; give the layout of the file, or leave --layout out",
-        flags.problem.layout, *flags.groups_file, layout_name(groups.form)));
-  }
+  const GroupsFile groups = read_groups_file(*flags.groups_file, flags.problem.layout);
   flags.problem.layout = layout_name(groups.form);
   flags.problem.alignment = groups.alignment.value_or(flags.problem.alignment);
   return groups;
@@ -107,12 +101,8 @@ Json tile_json(const plan::LaunchTile& tile) {
 
 Report schedule(const ScheduleFlags& flags) {
   const Case c = case_of(flags);
-  GemmOptions options;
-  options.accumulate = flags.problem.accumulate;
-  options.batch_invariant = flags.problem.batch_invariant;
-  options.config = flags.problem.config;
-  if (flags.sms) options.max_sms = static_cast<int>(required_extent(flags.sms, "--sms", 1));
-  const plan::GemmProblem problem = api::check_gemm(c.operands, options);
+  const plan::GemmProblem problem =
+      api::check_gemm(c.operands, options_of(flags.problem, flags.sms));
   if (problem.grouped()) {
     Groups groups = c.operands.groups;
     groups.index.data = const_cast<std::int32_t*>(c.index.data());
@@ -156,13 +146,10 @@ Report schedule(const ScheduleFlags& flags) {
 Action add_schedule(CLI::App& verb) {
   auto flags = std::make_shared<ScheduleFlags>();
   add_problem_flags(verb, flags->problem);
-  verb.add_option("--m", flags->m,
-                  "Rows of a and d; with --groups they follow from the file, and more than it "
-                  "speaks of belong to nobody")
-      ->type_name("M")
-      ->check(check_int64);
-  verb.add_option("--n", flags->n, "Columns of d")->type_name("N")->check(check_int64);
-  verb.add_option("--k", flags->k, "Columns of a and b")->type_name("K")->check(check_int64);
+  add_extents(verb,
+              "Rows of a and d; with --groups they follow from the file, and more than it "
+              "speaks of belong to nobody",
+              flags->m, flags->n, flags->k);
   verb.add_option("--groups", flags->groups_file, "A groups file (JSON), see fathom verify --help")
       ->type_name("FILE.json");
   verb.add_option("--num-groups", flags->num_groups,
@@ -173,9 +160,7 @@ Action add_schedule(CLI::App& verb) {
   std::vector<std::string> devices;
   for (const plan::DeviceSpec& device : plan::known_devices()) devices.push_back(device.name);
   add_choice(verb, "--device", flags->device, devices, "The GPU to plan for");
-  verb.add_option("--sms", flags->sms, "SMs that the call may use, 1 or more; left out: all")
-      ->type_name("S")
-      ->check(check_int64);
+  add_sms(verb, flags->sms);
   verb.footer(
       "Needs no GPU: the order comes from the functions that the kernels use. cluster counts the\n"
       "clusters of the grid, step the tiles that it has done before; row0 counts rows of d "

@@ -172,7 +172,7 @@ std::string outcome_text(const reference::ProblemData& data, const Outcome& outc
 
 Report verify(const VerifyFlags& flags, const CommonFlags& common) {
   const Context context = make_context(common);
-  GemmOptions options;
+  GemmOptions options = options_of(flags.problem);
   options.backend = chosen_backend(common, context);
   const std::optional<Emulator> emulator = start_emulator(flags, common, context);
   const reference::ProblemSpec spec = verify_spec(flags, common);
@@ -180,8 +180,6 @@ Report verify(const VerifyFlags& flags, const CommonFlags& common) {
   reference::ProblemData data(spec);
   progress.advance(1);
   options.accumulate = data.spec().accumulate;
-  options.batch_invariant = data.spec().batch_invariant;
-  options.config = flags.problem.config;
   std::optional<ProblemDump> dump;
   if (flags.dump) dump.emplace(*flags.dump, data);
 
@@ -217,13 +215,10 @@ Report verify(const VerifyFlags& flags, const CommonFlags& common) {
 Action add_verify(CLI::App& verb) {
   auto flags = std::make_shared<VerifyFlags>();
   add_problem_flags(verb, flags->problem);
-  verb.add_option("--m", flags->m,
-                  "Rows that belong to a group, in all (masked: max_m); with --groups it follows "
-                  "from the file")
-      ->type_name("M")
-      ->check(check_int64);
-  verb.add_option("--n", flags->n, "Columns of d")->type_name("N")->check(check_int64);
-  verb.add_option("--k", flags->k, "Columns of a and b")->type_name("K")->check(check_int64);
+  add_extents(verb,
+              "Rows that belong to a group, in all (masked: max_m); with --groups it follows "
+              "from the file",
+              flags->m, flags->n, flags->k);
   verb.add_option("--groups", flags->groups_file, "A groups file (JSON), see below")
       ->type_name("FILE.json");
   verb.add_option("--groups-random", flags->groups_random,

@@ -26,13 +26,7 @@ reference::DataKind data_kind(const std::string& name) {
 
 void use_groups_file(const VerifyFlags& flags, reference::ProblemSpec& spec) {
   if (flags.groups_random) fail("--groups and --groups-random are given; give one of them");
-  const GroupsFile groups = read_groups_file(*flags.groups_file);
-  if (flags.problem.layout != "dense" && groups.form != flags.problem.form()) {
-    fail(fmt::format(
-        "--layout is {} and \"{}\" holds {}; give the layout of the file, or leave --layout out",
-        flags.problem.layout, *flags.groups_file, layout_name(groups.form)));
-  }
-  check_entries(groups, *flags.groups_file);
+  const GroupsFile groups = read_groups_file(*flags.groups_file, flags.problem.layout);
   spec.form = groups.form;
   spec.index = groups.index;
   spec.alignment = groups.alignment.value_or(flags.problem.alignment);

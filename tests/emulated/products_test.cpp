@@ -32,10 +32,28 @@ void put_tile(SmemAddr to, const uint32_t* codes, int rows) {
     store_shared_u32(to + tile::swizzled(i * 4, kK), load_global_u32(codes + i));
 }
 
-void put_operands(const void* params, SmemAddr smem) {
+struct Tiles {
+  tile::OperandTile a, b;
+};
+Tiles tiles_at(unsigned char* shared) {
+  const SmemAddr smem = smem_address(shared);
+  return {tile::OperandTile::at(smem), tile::OperandTile::at(smem + kBOffset)};
+}
+
+Tiles put_unfenced(const void* params, unsigned char* shared) {
   const Params& p = *static_cast<const Params*>(params);
+  const SmemAddr smem = smem_address(shared);
   put_tile(smem, p.a, kRows);
   put_tile(smem + kBOffset, p.b, kCols);
+  return tiles_at(shared);
+}
+
+/// Where wgmma may read them.
+Tiles put_operands(const void* params, unsigned char* shared) {
+  const Tiles tiles = put_unfenced(params, shared);
+  fence_proxy_async();
+  barrier_sync(0, 128);
+  return tiles;
 }
 
 void store_sums(const void* params, const tile::Accumulator<kCols>& sums) {
@@ -47,8 +65,13 @@ void store_sums(const void* params, const tile::Accumulator<kCols>& sums) {
   }
 }
 
-tile::OperandTile tile_at(SmemAddr at) {
-  return tile::OperandTile::at(at);
+/// d = a * b, by all the rules.
+void multiply(const void* params, unsigned char* shared) {
+  const auto [a, b] = put_operands(params, shared);
+  tile::Accumulator<kCols> sums;
+  sums.start_product(a, b);
+  sums.wait();
+  store_sums(params, sums);
 }
 
 struct Operands {
@@ -92,19 +115,7 @@ TinyRun warpgroup_run() {
 
 TEST(Wgmma, MultipliesSwizzledTiles) {
   Operands operands(1);
-  expect_clean(
-      warpgroup_run(),
-      [](const void* p, unsigned char* shared) {
-        const SmemAddr smem = smem_address(shared);
-        put_operands(p, smem);
-        fence_proxy_async();
-        barrier_sync(0, 128);
-        tile::Accumulator<kCols> sums;
-        sums.start_product(tile_at(smem), tile_at(smem + kBOffset));
-        sums.wait();
-        store_sums(p, sums);
-      },
-      operands.params());
+  expect_clean(warpgroup_run(), &multiply, operands.params());
   EXPECT_EQ(operands.d, operands.wanted);
 }
 
@@ -113,12 +124,9 @@ TEST(Wgmma, ReadingBeforeTheWaitIsReported) {
   expect_found(
       warpgroup_run(),
       [](const void* p, unsigned char* shared) {
-        const SmemAddr smem = smem_address(shared);
-        put_operands(p, smem);
-        fence_proxy_async();
-        barrier_sync(0, 128);
+        const auto [a, b] = put_operands(p, shared);
         tile::Accumulator<kCols> sums, doubled;
-        sums.start_product(tile_at(smem), tile_at(smem + kBOffset));
+        sums.start_product(a, b);
         for (int i = 0; i < kCols / 2; ++i) doubled.v[i] = 2.0f * sums.v[i];
         sums.wait();
         store_sums(p, doubled);
@@ -132,12 +140,9 @@ TEST(Wgmma, WritingAccumulatorsBeforeTheWaitIsReported) {
   expect_found(
       warpgroup_run(),
       [](const void* p, unsigned char* shared) {
-        const SmemAddr smem = smem_address(shared);
-        put_operands(p, smem);
-        fence_proxy_async();
-        barrier_sync(0, 128);
+        const auto [a, b] = put_operands(p, shared);
         tile::Accumulator<kCols> sums;
-        sums.start_product(tile_at(smem), tile_at(smem + kBOffset));
+        sums.start_product(a, b);
         sums.zero();
         sums.wait();
       },
@@ -150,25 +155,20 @@ TEST(Wgmma, NeedsItsFences) {
   expect_found(
       warpgroup_run(),
       [](const void* p, unsigned char* shared) {
-        const SmemAddr smem = smem_address(shared);
-        put_operands(p, smem);
+        const auto [a, b] = put_unfenced(p, shared);
         barrier_sync(0, 128);
         tile::Accumulator<kCols> sums;
-        sums.start_product(tile_at(smem), tile_at(smem + kBOffset));
+        sums.start_product(a, b);
         sums.wait();
       },
       FindingKind::kMissingFence, "wrote without a fence.proxy.async since", operands.params());
   expect_found(
       warpgroup_run(),
       [](const void* p, unsigned char* shared) {
-        const SmemAddr smem = smem_address(shared);
-        put_operands(p, smem);
-        fence_proxy_async();
-        barrier_sync(0, 128);
+        const auto [a, b] = put_operands(p, shared);
         tile::Accumulator<kCols> sums;
-        const uint64_t a = tile_at(smem).descriptor();
-        const uint64_t b = tile_at(smem + kBOffset).descriptor();
-        WgmmaE4m3<kCols>::mma(sums.v, {a, a, a, a}, {b, b, b, b});
+        const uint64_t left = a.descriptor(), right = b.descriptor();
+        WgmmaE4m3<kCols>::mma(sums.v, {left, left, left, left}, {right, right, right, right});
         wgmma_commit_group();
         wgmma_wait_group<0>();
       },
@@ -182,14 +182,11 @@ TEST(Wgmma, OverwritingOperandsBeforeTheWaitIsReported) {
   expect_found(
       run,
       [](const void* p, unsigned char* shared) {
-        const SmemAddr smem = smem_address(shared);
         for (int lap = 0; lap < 20; ++lap) {
-          put_operands(p, smem);
-          fence_proxy_async();
-          barrier_sync(0, 128);
+          const auto [a, b] = put_operands(p, shared);
           tile::Accumulator<kCols> sums;
-          sums.start_product(tile_at(smem), tile_at(smem + kBOffset));
-          store_shared_u32(smem + thread_index() * 4, 0);
+          sums.start_product(a, b);
+          store_shared_u32(smem_address(shared) + thread_index() * 4, 0);
           sums.wait();
           barrier_sync(0, 128);
         }
@@ -206,8 +203,9 @@ TEST(Wgmma, RowsThatNobodyWroteStayAmongThemselves) {
     put_tile(smem + kBOffset, params.b, kCols);
     fence_proxy_async();
     barrier_sync(0, 128);
+    const auto [a, b] = tiles_at(shared);
     tile::Accumulator<kCols> sums;
-    sums.start_product(tile_at(smem), tile_at(smem + kBOffset));
+    sums.start_product(a, b);
     sums.wait();
     if (thread_index() < 32) store_sums(p, sums);
   };
@@ -216,12 +214,12 @@ TEST(Wgmma, RowsThatNobodyWroteStayAmongThemselves) {
   expect_found(
       warpgroup_run(),
       [](const void* p, unsigned char* shared) {
-        const SmemAddr smem = smem_address(shared);
-        put_tile(smem + kBOffset, static_cast<const Params*>(p)->b, kCols);
+        put_tile(smem_address(shared) + kBOffset, static_cast<const Params*>(p)->b, kCols);
         fence_proxy_async();
         barrier_sync(0, 128);
+        const auto [a, b] = tiles_at(shared);
         tile::Accumulator<kCols> sums;
-        sums.start_product(tile_at(smem), tile_at(smem + kBOffset));
+        sums.start_product(a, b);
         sums.wait();
         store_sums(p, sums);
       },
@@ -232,18 +230,18 @@ TEST(Wgmma, DescriptorsAreChecked) {
   expect_found(
       warpgroup_run(),
       [](const void*, unsigned char* shared) {
-        const SmemAddr smem = smem_address(shared);
+        const auto [a, b] = tiles_at(shared);
         tile::Accumulator<kCols> sums;
-        sums.start_product(tile_at(smem + 128), tile_at(smem + kBOffset));
+        sums.start_product(a + 128, b);
         sums.wait();
       },
       FindingKind::kMisaligned, "does not begin in the first row of a swizzle pattern");
   expect_found(
       warpgroup_run(),
       [](const void*, unsigned char* shared) {
-        const SmemAddr smem = smem_address(shared);
+        const auto [a, b] = tiles_at(shared);
         tile::Accumulator<kCols> sums;
-        sums.start_product(tile_at(smem + 8192), tile_at(smem + kBOffset));
+        sums.start_product(a + 8192, b);
         sums.wait();
       },
       FindingKind::kOutOfBounds, "wgmma of");
@@ -254,13 +252,10 @@ TEST(Wgmma, WarpsMustIssueTheSameProducts) {
   expect_found(
       warpgroup_run(),
       [](const void* p, unsigned char* shared) {
-        const SmemAddr smem = smem_address(shared);
-        put_operands(p, smem);
-        fence_proxy_async();
-        barrier_sync(0, 128);
+        const auto [a, b] = put_operands(p, shared);
         tile::Accumulator<kCols> sums;
         const int warp = warp_uniform(thread_index() / 32);
-        sums.start_product(tile_at(smem), tile_at(smem + (warp == 2 ? 0 : kBOffset)));
+        sums.start_product(a, warp == 2 ? a : b);
         sums.wait();
       },
       FindingKind::kDivergence, "is not that of the warpgroup's other warps", operands.params());
@@ -269,19 +264,7 @@ TEST(Wgmma, WarpsMustIssueTheSameProducts) {
 TEST(Wgmma, NaNsBecomeTheOneOfTheHardware) {
   Operands operands(8);
   operands.a[0] = 0x7f;
-  expect_clean(
-      warpgroup_run(),
-      [](const void* p, unsigned char* shared) {
-        const SmemAddr smem = smem_address(shared);
-        put_operands(p, smem);
-        fence_proxy_async();
-        barrier_sync(0, 128);
-        tile::Accumulator<kCols> sums;
-        sums.start_product(tile_at(smem), tile_at(smem + kBOffset));
-        sums.wait();
-        store_sums(p, sums);
-      },
-      operands.params());
+  expect_clean(warpgroup_run(), &multiply, operands.params());
   uint32_t bits = 0;
   std::memcpy(&bits, operands.d.data(), sizeof bits);
   EXPECT_EQ(bits, 0x7fffffffu);
