@@ -62,7 +62,7 @@ struct Options {
 struct LayerReport {
   double max_load = 0;
   double mean_load = 0;         ///< what every GPU would have under a perfect balance
-  double bound = 0;             ///< no placement in this deployment has a lower max_load
+  double bound = 0;             ///< no placement that the call allows has a lower max_load
   std::int64_t moves = 0;       ///< experts that a GPU does not hold now; 0 without `current`
   std::int64_t duplicates = 0;  ///< slots whose expert stands on the same GPU before
   double max_over_mean() const { return mean_load > 0 ? max_load / mean_load : 1; }

@@ -463,7 +463,7 @@ typedef struct fathom_balance_report {
   size_t struct_size;
   double max_load;
   double mean_load;
-  /* No placement has a lower max_load. */
+  /* No placement that the call allows has a lower max_load. */
   double bound;
   int64_t moves;
   /* Slots whose expert stands on the same GPU before. */

@@ -68,7 +68,7 @@ class Report(NamedTuple):
 
     max_load: float  #: of the GPU with the most
     mean_load: float
-    bound: float  #: no placement has a lower max_load
+    bound: float  #: no placement that the call allows has a lower max_load
     moves: int  #: experts that come to a GPU that does not hold them
     duplicates: int  #: slots whose expert stands on the same GPU before
 

@@ -32,13 +32,15 @@ std::vector<int> number_replicas(const BalanceProblem& problem, const BalancePla
 }
 
 LayerReport report(const BalanceProblem& problem, std::span<const float> loads,
-                   const BalancePlacement& placement, const BalancePlacement& current) {
+                   const BalancePlacement& placement, const BalancePlacement& current,
+                   std::int64_t max_moves) {
   const std::vector<double> gpu = reference::gpu_loads(problem, loads, placement);
   LayerReport result;
   result.max_load = *std::max_element(gpu.begin(), gpu.end());
   result.mean_load = plan::mean_load(problem, loads);
   // Sums in another order may differ in the last bits: a bound is never above what was reached.
-  result.bound = std::min(plan::max_load_bound(problem, loads), result.max_load);
+  result.bound =
+      std::min(plan::max_load_bound_near(problem, loads, current, max_moves), result.max_load);
   result.moves = current.empty() ? 0 : reference::moves(problem, current, placement);
   result.duplicates = reference::duplicates(problem, placement);
   return result;
@@ -65,8 +67,8 @@ class Planning {
     std::vector<LayerPlan> layers;
     for (std::int64_t layer = 0; layer < loads_.layers; ++layer) {
       layers.push_back(plan_layer(layer));
-      result.reports.push_back(
-          report(problem_, layer_loads(layer), layers.back().expert_of_slot, current(layer)));
+      result.reports.push_back(report(problem_, layer_loads(layer), layers.back().expert_of_slot,
+                                      current(layer), options_.max_moves));
     }
     fill_tables(layers, result);
     return result;

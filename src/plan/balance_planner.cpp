@@ -13,6 +13,7 @@
 #include "plan/balance_published.hpp"
 #include "plan/balance_search.hpp"
 #include "plan/balance_start.hpp"
+#include "plan/balance_target.hpp"
 
 namespace fathom::plan {
 namespace {
@@ -78,17 +79,14 @@ class Planner {
 
   BalancePlacement plan() {
     if (request_.current.empty()) return fresh().placement;
-    Candidate changed = change_current();
-    if (request_.max_moves >= 0) {
-      Candidate renewed = renamed(fresh());
-      const bool allowed = renewed.moves <= request_.max_moves;
-      return (allowed && better(renewed, changed) ? renewed : changed).placement;
-    }
+    change_current();
     Candidate renewed = renamed(fresh());
-    const bool good = changed.duplicates <= renewed.duplicates &&
-                      changed.max_load <= renewed.max_load * kWorthMoving &&
-                      changed.max_load <= allowed_load_;
-    return (good || better(changed, renewed) ? changed : renewed).placement;
+    const bool limited = request_.max_moves >= 0;
+    if (!limited || renewed.moves <= request_.max_moves) candidates_.push_back(std::move(renewed));
+    const Candidate best =
+        *std::min_element(candidates_.begin(), candidates_.end(),
+                          [&](const auto& l, const auto& r) { return better(l, r); });
+    return (limited ? best : fewest_moves(best)).placement;
   }
 
  private:
@@ -164,37 +162,67 @@ class Planner {
     return taken();
   }
 
-  Candidate change_current() {
+  /// Of the candidates as good as the best one, the one that moves least.
+  Candidate fewest_moves(const Candidate& best) const {
+    const Candidate* least = &best;
+    for (const Candidate& c : candidates_) {
+      const bool as_good = c.duplicates <= best.duplicates &&
+                           c.max_load <= best.max_load * kWorthMoving &&
+                           (c.max_load <= allowed_load_ || best.max_load > allowed_load_);
+      if (as_good && c.moves < least->moves) least = &c;
+    }
+    return *least;
+  }
+
+  /// Candidates that start from the current placement and keep to the limit of moves.
+  void change_current() {
     SearchLimits limits = limits_;
     limits.max_moves = request_.max_moves;
+    const double bound =
+        max_load_bound_near(problem_, loads_, request_.current, request_.max_moves);
+    limits.good_enough = bound * kCloseToBound;
+    if (bound <= allowed_load_) limits.good_enough = std::min(limits.good_enough, allowed_load_);
     state_.start(loads_, request_.current, request_.current);
     remove_duplicates(state_, limits, std::max(state_.max_load(), allowed_load_));
     lower_max_load(state_, limits);
-    Candidate best = taken();
-    const std::vector<int> counts = counts_of(request_.current);
-    const std::vector<int> fresh_counts =
-        counts_of(place_experts(problem_, loads_, current_groups()));
-    const double high = best.max_load;
-    for (const std::vector<int>* some : {&counts, &fresh_counts}) {
-      // The lowest target that the limit of moves allows, by bisection.
-      double low = limits.good_enough, enough = high;
-      for (int i = 0; i < kTargets && best.max_load > limits.good_enough && !out_of_time(); ++i) {
-        const double target = (low + enough) / 2;
-        Candidate candidate = placed_near(*some, target, limits);
-        (candidate.placement.empty() ? low : enough) = target;
-        consider(best, std::move(candidate));
-      }
+    candidates_.push_back(taken());
+    const BalancePlacement fresh_start = place_experts(problem_, loads_, current_groups());
+    for (const std::vector<int>& counts : {counts_of(fresh_start), counts_of(request_.current)}) {
+      approach(limits, [&](double target) { return moved_towards(counts, target, limits); });
+      approach(limits, [&](double target) { return placed_near(counts, target, limits); });
     }
-    return best;
   }
 
-  /// The current placement changed as far as the target asks for; the same as nothing where that
-  /// would be too many moves.
+  /// The lowest target that a way of changing the current placement reaches, by bisection.
+  template <typename Change>
+  void approach(const SearchLimits& limits, Change&& change) {
+    double low = limits.good_enough, high = candidates_.front().max_load;
+    for (int i = 0; i < kTargets && low < high && !out_of_time(); ++i) {
+      const bool try_allowed = i == 0 && low < allowed_load_ && allowed_load_ < high;
+      const double target = try_allowed ? allowed_load_ : (low + high) / 2;
+      Candidate candidate = change(target);
+      (candidate.max_load <= target ? high : low) = target;
+      if (!candidate.placement.empty()) candidates_.push_back(std::move(candidate));
+    }
+  }
+
+  /// Where the target asks for it, experts are placed anew. Nothing where that would be too many
+  /// moves.
   Candidate placed_near(const std::vector<int>& counts, double target, const SearchLimits& limits) {
     const BalancePlacement start = place_near(problem_, loads_, counts, request_.current, target);
     if (start.empty()) return kNothing;
     state_.start(loads_, start, request_.current);
     if (limits.max_moves >= 0 && state_.moves() > limits.max_moves) return kNothing;
+    lower_max_load(state_, limits);
+    return taken();
+  }
+
+  /// Replicas first, then changes that take load off all GPUs beyond the target.
+  Candidate moved_towards(const std::vector<int>& counts, double target,
+                          const SearchLimits& limits) {
+    state_.start(loads_, request_.current, request_.current);
+    change_counts(state_, limits, counts, target);
+    reach_target(state_, limits, target);
     lower_max_load(state_, limits);
     return taken();
   }
@@ -228,6 +256,8 @@ class Planner {
   BalanceState state_;
   SearchLimits limits_;
   PublishedPlan published_;
+  /// Made from the current placement, the first one by single steps only.
+  std::vector<Candidate> candidates_;
   /// What the published plan reaches.
   double allowed_load_ = BalanceState::kForbidden;
 };

@@ -23,10 +23,13 @@ std::vector<int> held_by(const BalanceProblem& problem, std::span<const int> exp
 
 class Exhaustion {
  public:
-  Exhaustion(const BalanceProblem& problem, std::span<const float> loads, bool allow_duplicates)
+  Exhaustion(const BalanceProblem& problem, std::span<const float> loads, bool allow_duplicates,
+             std::span<const int> current, std::int64_t max_moves)
       : problem_(problem),
         loads_(loads),
         allow_duplicates_(allow_duplicates),
+        current_(current),
+        max_moves_(max_moves),
         placement_(problem.replicas, 0) {}
 
   double run() {
@@ -48,6 +51,7 @@ class Exhaustion {
 
   void judge() {
     if (!broken_rule(problem_, placement_).empty()) return;
+    if (!current_.empty() && moves(problem_, current_, placement_) > max_moves_) return;
     const std::vector<double> loads = gpu_loads(problem_, loads_, placement_);
     best_ = std::min(best_, *std::max_element(loads.begin(), loads.end()));
   }
@@ -55,6 +59,8 @@ class Exhaustion {
   const BalanceProblem& problem_;
   std::span<const float> loads_;
   bool allow_duplicates_;
+  std::span<const int> current_;
+  std::int64_t max_moves_;
   std::vector<int> placement_;
   double best_ = std::numeric_limits<double>::infinity();
 };
@@ -127,8 +133,8 @@ std::string broken_rule(const BalanceProblem& problem, std::span<const int> expe
 }
 
 double least_max_load(const BalanceProblem& problem, std::span<const float> loads,
-                      bool allow_duplicates) {
-  return Exhaustion(problem, loads, allow_duplicates).run();
+                      bool allow_duplicates, std::span<const int> current, std::int64_t max_moves) {
+  return Exhaustion(problem, loads, allow_duplicates, current, max_moves).run();
 }
 
 }  // namespace fathom::reference

@@ -27,9 +27,11 @@ std::int64_t moves(const plan::BalanceProblem& problem, std::span<const int> cur
 /// on several nodes, or more on one node than on another, where the problem keeps them together.
 std::string broken_rule(const plan::BalanceProblem& problem, std::span<const int> expert_of_slot);
 
-/// The lowest maximum load over all placements, with or without duplicates on a GPU; infinity where
-/// none is allowed. Tries them all: for a handful of slots.
+/// The lowest maximum load over all placements, with or without duplicates on a GPU, or over those
+/// at most `max_moves` from `current`; infinity where none is allowed. Tries them all: for a
+/// handful of slots.
 double least_max_load(const plan::BalanceProblem& problem, std::span<const float> loads,
-                      bool allow_duplicates);
+                      bool allow_duplicates, std::span<const int> current = {},
+                      std::int64_t max_moves = 0);
 
 }  // namespace fathom::reference

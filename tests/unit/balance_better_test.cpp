@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <fathom/balance.hpp>
 
 #include "api/balance_check.hpp"
@@ -128,6 +129,74 @@ TEST(BalanceBetter, KeepsToTheLimitOfMoves) {
       }
     }
     if (HasFailure()) return;
+  }
+}
+
+TEST(BalanceBetter, IsNeverWorseWhenLoadsChange) {
+  for (int seed = 0; seed < 1000; ++seed) {
+    support::Random random(seed);
+    BalanceCase c = random_case(random, 3, 4, 5);
+    SCOPED_TRACE(text_of(c, seed));
+    const Plan before = plan_of(c, Policy::kBetter);
+    c.loads = testing_support::random_loads(random, c.experts);
+    const Plan after = plan_of(c, Policy::kBetter, before.phy2log);
+    expect_rules(c, after);
+    EXPECT_LE(after.reports[0].max_load,
+              plan_of(c, Policy::kPublished).reports[0].max_load * kRounding);
+    if (HasFailure()) return;
+  }
+}
+
+TEST(BalanceBetter, BoundsWhatALimitOfMovesAllows) {
+  int problems = 0, sharper = 0;
+  for (int seed = 0; seed < 3000; ++seed) {
+    support::Random random(seed);
+    BalanceCase c = random_case(random, 2, 3, 3);
+    if (c.deployment.num_nodes < 2 || c.deployment.num_groups % 2 != 0) continue;
+    if (c.deployment.num_replicas > 8 || c.experts > 6) continue;
+    SCOPED_TRACE(text_of(c, seed));
+    const plan::BalanceProblem problem = api::check_deployment(c.deployment, c.experts);
+    const Plan before = plan_of(c, Policy::kBetter);
+    c.loads = testing_support::random_loads(random, c.experts);
+    const std::vector<int> current(before.phy2log.begin(), before.phy2log.end());
+    const double anywhere = plan_of(c, Policy::kBetter, before.phy2log).reports[0].bound;
+    for (const int limit : {0, 1, 2, 4}) {
+      const LayerReport report = plan_of(c, Policy::kBetter, before.phy2log, limit).reports[0];
+      const double best = reference::least_max_load(problem, c.loads, true, current, limit);
+      EXPECT_LE(report.bound, best * kRounding) << limit;
+      EXPECT_GE(report.max_load, best / kRounding) << limit;
+      sharper += report.bound > anywhere * kRounding ? 1 : 0;
+    }
+    ++problems;
+    if (HasFailure()) return;
+  }
+  EXPECT_GT(problems, 100);
+  EXPECT_GT(sharper, 100);
+}
+
+/// What docs/balance.md promises for loads that drift: where groups stay on nodes, a plan that
+/// moves a fifth of the experts is above the published one only where every such plan is.
+TEST(BalanceBetter, DriftsWithoutFallingBehindWhereGroupsStay) {
+  for (const int slots : {256, 288, 320}) {
+    support::Random random(slots);
+    BalanceCase c;
+    c.experts = 256;
+    c.deployment = {.num_replicas = slots, .num_groups = 8, .num_nodes = 4, .num_gpus = 32};
+    c.loads = testing_support::zipf_loads(random, 1, c.experts, 0.8);
+    std::vector<std::int64_t> current = plan_of(c, Policy::kBetter).phy2log;
+    for (int step = 0; step < 20; ++step) {
+      SCOPED_TRACE(std::to_string(slots) + " slots, step " + std::to_string(step));
+      for (float& load : c.loads)
+        load *= static_cast<float>(std::exp(0.17 * (random.uniform() - 0.5)));
+      const Plan plan = plan_of(c, Policy::kBetter, current, c.experts / 5);
+      const LayerReport& report = plan.reports[0];
+      EXPECT_LE(report.moves, c.experts / 5);
+      // A search ends 1e-4 above the bound.
+      EXPECT_LE(report.max_load,
+                std::max(plan_of(c, Policy::kPublished).reports[0].max_load * kRounding,
+                         report.bound * 1.00011));
+      current = plan.phy2log;
+    }
   }
 }
 
