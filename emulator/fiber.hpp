@@ -62,11 +62,11 @@ class Fiber {
   bool ended_ = true;
   bool unwinding_ = false;
   // Of the sanitizers: the fake stack of the suspended side, the outer stack, the thread's image.
-  void* fake_stack_ = nullptr;
-  const void* outer_bottom_ = nullptr;
-  std::size_t outer_bytes_ = 0;
-  void* tsan_inside_ = nullptr;
-  void* tsan_outside_ = nullptr;
+  [[maybe_unused]] void* fake_stack_ = nullptr;
+  [[maybe_unused]] const void* outer_bottom_ = nullptr;
+  [[maybe_unused]] std::size_t outer_bytes_ = 0;
+  [[maybe_unused]] void* tsan_inside_ = nullptr;
+  [[maybe_unused]] void* tsan_outside_ = nullptr;
 };
 
 }  // namespace fathom::emulator
