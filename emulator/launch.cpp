@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <numeric>
 #include <stdexcept>
 #include <thread>
 
@@ -54,11 +55,17 @@ struct ClusterResult {
   std::int64_t switches = 0, steps = 0;
 };
 
-/// Deals clusters to host threads; whoever is free takes the next.
+/// Deals clusters to host threads in an order of the seed, because nothing may depend on theirs;
+/// whoever is free takes the next.
 class Workers {
  public:
   Workers(const Launch& launch, int num_clusters)
-      : launch_(launch), results_(static_cast<std::size_t>(num_clusters)) {}
+      : launch_(launch), results_(static_cast<std::size_t>(num_clusters)), order_(results_.size()) {
+    std::iota(order_.begin(), order_.end(), 0);
+    Random random(Random::mix(launch.options->seed ^ results_.size()));
+    for (std::size_t left = order_.size(); left > 1; --left)
+      std::swap(order_[left - 1], order_[random.below(static_cast<std::uint32_t>(left))]);
+  }
 
   std::vector<ClusterResult> run(int num_threads) {
     std::vector<std::thread> helpers;
@@ -73,11 +80,13 @@ class Workers {
   void work() {
     try {
       const StackPool stacks(launch_.shape.threads * launch_.shape.cluster);
-      for (std::size_t i = next_++; i < results_.size(); i = next_++) {
-        Cluster cluster(launch_, static_cast<int>(i), stacks);
+      for (std::size_t i = next_++; i < order_.size(); i = next_++) {
+        const int index = order_[i];
+        Cluster cluster(launch_, index, stacks);
         cluster.run();
-        results_[i] = {std::move(cluster.findings), cluster.scheduler.trace_hash(),
-                       cluster.scheduler.switches(), cluster.scheduler.steps()};
+        results_[static_cast<std::size_t>(index)] = {
+            std::move(cluster.findings), cluster.scheduler.trace_hash(),
+            cluster.scheduler.switches(), cluster.scheduler.steps()};
       }
     } catch (...) {
       const std::lock_guard lock(mutex_);
@@ -87,6 +96,7 @@ class Workers {
 
   const Launch& launch_;
   std::vector<ClusterResult> results_;
+  std::vector<int> order_;
   std::atomic<std::size_t> next_{0};
   std::mutex mutex_;
   std::exception_ptr problem_;

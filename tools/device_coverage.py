@@ -46,7 +46,7 @@ def main():
     for old in build.rglob("*.gcda"):
         old.unlink()
     subprocess.run(["tools/build", "coverage", arguments.jobs, "emulated_tests"], cwd=ROOT, check=True)
-    subprocess.run([build / "emulated_tests", "--gtest_brief=1"], cwd=ROOT, check=True)
+    subprocess.run([build / "emulated_tests", "--gtest_brief=1", "--seeds", "2"], cwd=ROOT, check=True)
     counts = counts_of(build)
     for path in sorted((ROOT / "device").rglob("*.cuh")):
         name = path.relative_to(ROOT).as_posix()

@@ -16,20 +16,26 @@ namespace {
 // Few, so that small problems give a CTA several tiles; a cluster of eight must fit.
 constexpr std::int64_t kMultiprocessors = 8;
 
-/// A whole number from the environment; `otherwise` where there is none.
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
+/// A whole number from the environment, `otherwise` where there is none; what else stands there
+/// goes into `wrong`.
+std::uint64_t number_from(const char* variable, std::uint64_t otherwise, std::string& wrong) {
   const char* text = std::getenv(variable);
-  if (text == nullptr) return otherwise;
+  if (text == nullptr || *text == 0) return otherwise;
   std::uint64_t value = 0;
   const char* end = text + std::strlen(text);
   const auto [stop, error] = std::from_chars(text, end, value);
-  return error == std::errc() && stop == end ? value : otherwise;
+  if (error == std::errc() && stop == end) return value;
+  wrong = fmt::format("{} is \"{}\"; it needs to be a whole number: mend it, or unset it\n",
+                      variable, text);
+  return otherwise;
 }
 
 /// What the control functions see; one lock guards all.
 struct Control {
   std::mutex mutex;
-  std::uint64_t seed = number_from("FATHOM_EMULATOR_SEED", 1);
+  std::string wrong_setting;
+  std::uint64_t seed = number_from("FATHOM_EMULATOR_SEED", 1, wrong_setting);
+  int num_threads = static_cast<int>(number_from("FATHOM_EMULATOR_THREADS", 0, wrong_setting));
   std::uint64_t trace_hash = 0;
   std::string report;
   std::string text;  ///< what the last fathom_emulator_report returned
@@ -66,9 +72,13 @@ int launch(const RecordingCudaLaunch* launched, void*) {
   Options options;
   {
     const std::lock_guard lock(control().mutex);
+    if (!control().wrong_setting.empty()) {
+      recording_cuda_set_failure(control().wrong_setting.c_str());
+      return recording_cuda::abi::kErrorLaunchFailed;
+    }
     options.seed = control().seed++;
+    options.num_threads = control().num_threads;
   }
-  options.num_threads = static_cast<int>(number_from("FATHOM_EMULATOR_THREADS", 0));
   options.params_by_value = true;
   if (kernel->describe != nullptr) kernel->describe(options);
   const Report report = run(kernel->entry,

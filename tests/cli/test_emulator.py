@@ -74,6 +74,12 @@ def test_a_kernel_that_is_not_built_in_is_refused():
     assert "built into it" in message
 
 
+def test_a_setting_that_is_no_number_is_refused():
+    for variable in ("FATHOM_EMULATOR_SEED", "FATHOM_EMULATOR_THREADS"):
+        done = run_process(*PROBLEM, "--backend", "emulator", env={**os.environ, variable: "two"})
+        assert done.returncode not in (0, 1) and f'{variable} is "two"' in done.stderr
+
+
 def test_where_it_means_nothing_is_refused():
     without = {name: value for name, value in os.environ.items() if name != "FATHOM_LIBCUDA"}
     message = fail(2, "invalid_argument", "bench", "--backend", "emulator", "--m", 1, "--n", 16, "--k", 16, env=without)
