@@ -170,6 +170,8 @@ def _from_torch(torch: Any, array: Any, dtype: Optional[str], function: str, nam
 def _from_interface(array: Any, interface: Dict[str, Any], device_type: int, dtype: Optional[str], function: str,
                     name: str) -> Described:
     typestr = interface["typestr"]
+    if typestr[1] == "O":
+        raise InvalidArgumentError(f"{function}: {name} holds Python objects; it needs numbers of one type: convert it with astype")
     item_bytes = int(typestr[2:])
     found = _ARRAY_TYPES.get(typestr[1:], "")
     named = getattr(getattr(array, "dtype", None), "name", "")

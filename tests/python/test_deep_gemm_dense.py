@@ -211,11 +211,21 @@ def test_refusals_write_nothing_and_are_both_errors(problem, case):
 
 @pytest.mark.parametrize("change", [
     lambda a, b, d: (a[0], b, d), lambda a, b, d: (a, b, None), lambda a, b, d: ((a[0], None), b, d), lambda a, b, d: ((*a, None), b, d),
-    lambda a, b, d: (a, ([1.0], b[1]), d)])
+    lambda a, b, d: (a, ([1.0], b[1]), d), lambda a, b, d: (a, b, d, None, 128)])
 def test_wrong_kinds_are_type_errors(problem, change):
     a, b, _, _ = problem
     with pytest.raises(TypeError, match="deep_gemm.fp8_gemm_nt: "):
         deep_gemm.fp8_gemm_nt(*change(a, b, bf16(M, N)))
+
+
+def test_what_torch_refuses_has_our_words_too(problem):
+    a, b, _, _ = problem
+    sparse = torch.eye(M, K, device=DEVICE).to_sparse()
+    with pytest.raises(deep_gemm.DeepGemmError, match="a has the layout torch.sparse_coo; it must be dense"):
+        deep_gemm.fp8_gemm_nt((sparse, a[1]), b, bf16(M, N))
+    memory = torch.zeros(M + 4, N, device=DEVICE)
+    with pytest.raises(deep_gemm.DeepGemmError, match="c cannot be copied to d: .* Give d memory of its own"):
+        deep_gemm.fp8_gemm_nt(a, b, memory[:M], c=memory[4:])
 
 
 def test_wrong_kinds_in_the_old_form(problem):

@@ -154,6 +154,8 @@ def test_refusals(contiguous, masked):
     refused("rows has shape", masked_call, masked.a, masked.b, masked.d, masked.masked_m[:-1], 20)
     refused("a has shape", masked_call, (masked.a[0][:-1], masked.a[1][:-1]), masked.b, masked.d, masked.masked_m, 20)
     assert torch.all(d == -777) and torch.all(masked.d == -777)
+    with pytest.raises(TypeError, match="expected_m is None"):
+        masked_call(masked.a, masked.b, masked.d, masked.masked_m, None)
     for options in ({}, {"grouped_layout": contiguous.m_indices, "m_indices": contiguous.m_indices}):
         with pytest.raises(TypeError, match="give the groups once"):
             call(contiguous.a, contiguous.b, d, **options)

@@ -213,6 +213,7 @@ def test_a_read_only_d_is_refused():
 def test_foreign_byte_order_and_torn_strides_are_refused():
     problem = Problem()
     refused(ValueError, ["big-endian"], fathom.gemm, problem.a, problem.scale_a.astype(">f4"), problem.b, problem.scale_b)
+    refused(ValueError, ["Python objects"], fathom.gemm, problem.a, problem.scale_a.astype(object), problem.b, problem.scale_b)
     record = np.zeros((65, 3), [("value", "f4"), ("tag", "i1")])["value"]
     refused(ValueError, ["multiples of its 4 bytes"], fathom.gemm, problem.a, record, problem.b, problem.scale_b)
 

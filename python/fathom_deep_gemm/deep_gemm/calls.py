@@ -74,6 +74,8 @@ class _Plan:
 def _describe(function, name, tensor):
     if not isinstance(tensor, torch.Tensor):
         raise TypeError(f"deep_gemm.{function}: {name} is a {type(tensor).__name__}; it must be a torch.Tensor")
+    if tensor.layout != torch.strided:
+        refuse(function, f"{name} has the layout {tensor.layout}; it must be dense, with strides: call to_dense()")
     if tensor.dtype not in _DTYPES:
         refuse(function, f"{name} has dtype {tensor.dtype}; the Hopper kernels multiply float8_e4m3fn only (no FP4)")
     if tensor.dim() > _library.MAX_RANK or not tensor.dim():
@@ -152,7 +154,7 @@ def launch(function, form, flags, alignment, expected_m, a, scale_a, b, scale_b,
         else:
             key = (layout, a.data_ptr(), scale_a.data_ptr(), b.data_ptr(), scale_b.data_ptr(), d.data_ptr())
         plan = _plans.get(key)
-    except AttributeError:  # something that is no tensor: described, it is refused by name
+    except (AttributeError, RuntimeError):  # no tensor, or one without strides: described, it is refused by name
         plan, layout = None, (form, flags, alignment, expected_m, settings._num_sms)
     if plan is None:
         tensors = (a, scale_a, b, scale_b, d, index) if form else (a, scale_a, b, scale_b, d)

@@ -72,6 +72,8 @@ def _masked(function, a, b, d, masked_m, expected_m, recipe, recipe_a, recipe_b)
     a, scale_a = pair(function, "a", a)
     b, scale_b = pair(function, "b", b)
     _check_recipes(function, recipe, recipe_a, recipe_b, b, scale_b)
+    if expected_m is None:
+        raise TypeError(f"deep_gemm.{function}: expected_m is None; it must be the rows expected in a group, a number")
     if expected_m <= 0:
         refuse(function, f"expected_m is {expected_m}; it must be the rows expected in a group, 1 or more (only speed depends on it)")
     calls.launch(function, calls.MASKED, 0, 0, int(expected_m), a, scale_a, b, scale_b, d, masked_m)

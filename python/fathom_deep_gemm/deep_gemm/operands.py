@@ -25,6 +25,9 @@ def granularity_of_b(function, recipe, recipe_a, recipe_b):
     if (recipe_a is None) != (recipe_b is None) or (recipe is not None and recipe_a is not None):
         refuse(function, f"recipe is {recipe}, recipe_a {recipe_a}, recipe_b {recipe_b}; give recipe alone, recipe_a and recipe_b, "
                          "or none of them")
+    for name, value in (("recipe", recipe), ("recipe_a", recipe_a), ("recipe_b", recipe_b)):
+        if value is not None and not isinstance(value, (tuple, list)):
+            raise TypeError(f"deep_gemm.{function}: {name} is a {type(value).__name__}; it must be a tuple of numbers, say (1, 128, 128)")
     if recipe is not None:
         fine = tuple(recipe) in ((1, 1, 128), (1, 128, 128))
     elif recipe_a is not None:
