@@ -168,13 +168,15 @@ def run(program, **env):
 
 
 def test_importing_touches_no_gpu_starts_no_thread_and_needs_no_toolkit():
-    """Upstream's import fails without CUDA_HOME; a process that imported may fork and use CUDA in the children."""
+    """Upstream's import fails without CUDA_HOME; a process that imported may fork and use CUDA in its children, 8 as in upstream's
+    test_lazy_init."""
     done = run("import os, torch; before = os.listdir('/proc/self/task'); import deep_gemm; import deep_gemm.legacy, deep_gemm.mega\n"
                "assert os.listdir('/proc/self/task') == before and not torch.cuda.is_initialized()\n"
-               "child = os.fork()\n"
-               "if child == 0:\n"
-               "    if torch.cuda.is_available(): torch.cuda.set_device(0)\n"
+               "gpus = torch.cuda.device_count()  # asks NVML, makes no context\n"
+               "def child(i):\n"
+               "    if gpus: torch.cuda.set_device(i % gpus)\n"
                "    q = torch.zeros(16, 16, dtype=torch.float8_e4m3fn); s = torch.ones(16, 1); d = torch.ones(16, 16, dtype=torch.bfloat16)\n"
                "    deep_gemm.fp8_gemm_nt((q, s), (q, s[:1]), d); os._exit(0 if d.sum() == 0 else 1)\n"
-               "assert os.waitpid(child, 0)[1] == 0", CUDA_HOME="", CUDA_PATH="", PATH="/usr/bin:/bin")
+               "children = [os.fork() or child(i) for i in range(8)]\n"
+               "assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * 8", CUDA_HOME="", CUDA_PATH="", PATH="/usr/bin:/bin")
     assert done.returncode == 0, done.stderr
