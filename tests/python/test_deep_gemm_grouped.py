@@ -143,15 +143,15 @@ def test_refusals(contiguous, masked):
         with pytest.raises(deep_gemm.DeepGemmError, match=text):
             function(*words, **options)
 
-    refused("row_group has shape", call, contiguous.a, contiguous.b, d, contiguous.m_indices[:-1])
-    refused("row_group has dtype", call, contiguous.a, contiguous.b, d, contiguous.m_indices.long())
-    refused("group_end has shape", call, contiguous.a, contiguous.b, d, contiguous.group_end[:-1], use_psum_layout=True)
+    refused("grouped_layout has shape", call, contiguous.a, contiguous.b, d, contiguous.m_indices[:-1])
+    refused("grouped_layout has dtype", call, contiguous.a, contiguous.b, d, contiguous.m_indices.long())
+    refused("grouped_layout has shape", call, contiguous.a, contiguous.b, d, contiguous.group_end[:-1], use_psum_layout=True)
     refused("expected_m_for_psum_layout", call, contiguous.a, contiguous.b, d, contiguous.m_indices, expected_m_for_psum_layout=9)
     refused("grouped products are written as bf16", call, contiguous.a, contiguous.b, d.float(), contiguous.m_indices)
     refused("it needs 200 rows", call, contiguous.a, contiguous.b, d, contiguous.m_indices, recipe=(1, 1, 128))
     masked_call = deep_gemm.m_grouped_fp8_gemm_nt_masked
     refused("expected_m is 0", masked_call, masked.a, masked.b, masked.d, masked.masked_m, 0)
-    refused("rows has shape", masked_call, masked.a, masked.b, masked.d, masked.masked_m[:-1], 20)
+    refused("masked_m has shape", masked_call, masked.a, masked.b, masked.d, masked.masked_m[:-1], 20)
     refused("a has shape", masked_call, (masked.a[0][:-1], masked.a[1][:-1]), masked.b, masked.d, masked.masked_m, 20)
     assert torch.all(d == -777) and torch.all(masked.d == -777)
     with pytest.raises(TypeError, match="expected_m is None"):

@@ -5,6 +5,7 @@ is passed on under the name of the function that was called.
 """
 
 import ctypes
+import re
 import threading
 
 import fathom
@@ -21,6 +22,9 @@ ACCUMULATE = _library.GEMM_ACCUMULATE
 _DTYPES = {torch.float8_e4m3fn: "e4m3", torch.bfloat16: "bf16", torch.float16: "fp16", torch.float32: "fp32",
            torch.float64: "fp64", torch.int32: "int32", torch.int64: "int64"}
 _OPERANDS = ("a", "scale_a", "b", "scale_b", "d", "group_index")
+# The library's names of what this module calls otherwise.
+_OUR_NAMES = ((r"\b(row_group|group_end)\b", "grouped_layout"), (r"\brows(?=\[| has | starts | lies )", "masked_m"),
+              (r"groups\.alignment", "the alignment (set_mk_alignment_for_contiguous_layout)"))
 _MOST_PLANS = 8192  # kept at once, 2 KiB each; then all are dropped, and a call costs once what it cost first
 
 _lock = threading.Lock()
@@ -129,6 +133,8 @@ def _check(function, status):
     for operation in ("gemm: ", "grouped_gemm: "):
         if message.startswith(operation):
             message = message[len(operation):]
+    for pattern, name in _OUR_NAMES:
+        message = re.sub(pattern, name, message)
     raise DeepGemmError(f"deep_gemm.{function}: {message}") from None
 
 
