@@ -177,5 +177,20 @@ def test_eplb_gives_the_published_tables(device):
                                 [7, 10, 6, 8, 6, 11, 8, 9, 2, 4, 5, 1, 5, 0, 3, 1]]
     assert {table.dtype for table in (phy2log, log2phy, logcnt)} == {torch.int64}
     assert log2phy.shape == (2, 12, int(logcnt.max())) and logcnt.sum(1).tolist() == [16, 16]
-    with pytest.raises(ValueError):
-        eplb.rebalance_experts(weight, 7, 4, 2, 4)
+    for kind in (ValueError, AssertionError):  # the second is what upstream raises
+        with pytest.raises(kind, match="num_replicas is 7"):
+            eplb.rebalance_experts(weight[:, :4], 7, 1, 1, 4)
+
+
+def test_eplb_on_the_cases_of_its_users(device):
+    table = eplb.rebalance_experts(torch.tensor([[10.0, 20, 30, 40]], device=device), 6, 1, 1, 1)
+    assert table[2].sum() == 6 and sorted(set(table[0][0].tolist())) == [0, 1, 2, 3]  # one GPU
+    small = eplb.rebalance_experts(torch.tensor([[100.0, 50, 200, 75, 150, 25, 300, 80]], device=device), 12, 4, 2, 4)
+    for slot, expert in enumerate(small[0][0].tolist()):  # groups of two stay on one node of six slots
+        mates = [s // 6 for s, e in enumerate(small[0][0].tolist()) if e // 2 == expert // 2]
+        assert set(mates) == {slot // 6}
+    for expert in range(8):  # -1 only behind the slots of an expert, and every slot once
+        slots = small[1][0, expert].tolist()
+        count = int(small[2][0, expert])
+        assert min(slots[:count]) >= 0 and set(slots[count:]) <= {-1}
+    assert sorted(s for s in small[1][0].flatten().tolist() if s >= 0) == list(range(12))
