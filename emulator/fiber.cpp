@@ -8,6 +8,7 @@
 #include <new>
 
 #if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 #if defined(__SANITIZE_THREAD__)
@@ -102,6 +103,10 @@ void Fiber::start(Stack stack, Body body, void* argument) {
   argument_ = argument;
   ended_ = false;
   unwinding_ = false;
+#if defined(__SANITIZE_ADDRESS__)
+  // Frames that a jump left behind, the last of every fiber among them, are still marked here.
+  ASAN_UNPOISON_MEMORY_REGION(stack.bottom, stack.bytes);
+#endif
   boost::context::stack_context context;
   context.size = stack.bytes;
   context.sp = stack.bottom + stack.bytes;
