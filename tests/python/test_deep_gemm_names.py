@@ -38,7 +38,7 @@ testing utils legacy mega _C __version__ __path__
 jit gemm_fp8_fp8_bf16_nt m_grouped_gemm_fp8_fp8_bf16_nt_contiguous m_grouped_gemm_fp8_fp8_bf16_nt_masked cell_div ceil_div
 get_col_major_tma_aligned_tensor bench bench_kineto calc_diff jit_kernels
 wgrad_gemm_fp8_fp8_fp32_nt k_grouped_wgrad_gemm_fp8_fp8_fp32_nt
-set_compile_mode get_compile_mode
+set_compile_mode get_compile_mode set_allow_transform get_allow_transform
 """.split()
 MODULES = {
     "deep_gemm.utils": """align ceil_div ceil_to_ue8m0 per_token_cast_to_fp8 per_channel_cast_to_fp8 per_block_cast_to_fp8

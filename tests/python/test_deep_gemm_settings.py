@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="deep_gemm is a module over torch")
 
 import deep_gemm
-from deep_gemm import testing
+from deep_gemm import calls, testing
 
 from fp8_problems import DEVICE, activations, bf16, check, dequantised, weights
 
@@ -17,6 +17,7 @@ def restored():
     yield
     deep_gemm.set_num_sms(0)
     deep_gemm.set_pdl(False)
+    deep_gemm.set_allow_transform(False)
     deep_gemm.set_compile_mode(0)
     deep_gemm.set_tc_util(0)
     deep_gemm.set_ignore_compile_dims(False)
@@ -69,6 +70,48 @@ def test_results_do_not_depend_on_settings():
         d = bf16(40, 264)
         deep_gemm.fp8_gemm_nt(a, b, d)
         torch.testing.assert_close(d, wanted, rtol=2.0 ** -7, atol=1e-2)
+
+
+def bound_scales():
+    """Strides of scale_a and scale_b in the plan that was made last."""
+    layout = list(calls._plans)[-1][0]
+    return layout[10], layout[18]
+
+
+@pytest.mark.parametrize("fine", [False, True])
+def test_scales_are_copied_only_where_that_is_allowed(fine):
+    a, b = activations(40, 384), weights(264, 384)
+    if fine:
+        b = deep_gemm.per_token_cast_to_fp8(torch.ones(264, 384, device=DEVICE), use_ue8m0=False)
+    results = []
+    for allowed in (False, True):
+        deep_gemm.set_allow_transform(allowed)
+        assert deep_gemm.get_allow_transform() is allowed
+        d = torch.ones((40, 264), dtype=torch.float32, device=DEVICE)
+        calls._plans.clear()
+        deep_gemm.fp8_gemm_nt(a, b, d, c=d)
+        assert bound_scales() == ((1, 40) if allowed else (3, 1), (1, 264) if allowed and fine else (3, 1))
+        results.append(d)
+    assert torch.equal(*results)
+    with pytest.raises(deep_gemm.DeepGemmError, match="scale_a has dtype fp64"):
+        deep_gemm.fp8_gemm_nt((a[0], a[1].double()), b, results[0])
+
+
+def test_copied_scales_of_groups():
+    groups, rows = 3, 20
+    a, b = activations(groups * rows, 256), weights(264 * groups, 256)
+    a = a[0].view(groups, rows, 256), a[1].view(groups, rows, 2)
+    b = b[0].view(groups, 264, 256), torch.rand(groups, 3, 2, device=DEVICE)
+    masked_m = torch.tensor([20, 0, 7], dtype=torch.int32, device=DEVICE)
+    results = []
+    for allowed in (False, True):
+        deep_gemm.set_allow_transform(allowed)
+        d = torch.zeros((groups, rows, 264), dtype=torch.bfloat16, device=DEVICE)
+        calls._plans.clear()
+        deep_gemm.m_grouped_fp8_gemm_nt_masked(a, b, d, masked_m, 10)
+        assert bound_scales()[0] == ((40, 1, 20) if allowed else (40, 2, 1))
+        results.append(d)
+    assert torch.equal(*results)
 
 
 def test_compile_mode_launches_nothing():

@@ -4,7 +4,8 @@ from . import calls, cublaslt, gemm, grouped, not_here, settings
 from .utils import layout
 
 _HOLDERS = {
-    settings: ("set_num_sms", "get_num_sms", "set_tc_util", "get_tc_util", "set_pdl", "get_pdl", "set_ignore_compile_dims",
+    settings: ("set_num_sms", "get_num_sms", "set_tc_util", "get_tc_util", "set_pdl", "get_pdl", "set_allow_transform",
+               "get_allow_transform", "set_ignore_compile_dims",
                "set_block_size_multiple_of", "set_mk_alignment_for_contiguous_layout",
                "get_mk_alignment_for_contiguous_layout", "get_theoretical_mk_alignment_for_contiguous_layout",
                "get_m_alignment_for_contiguous_layout", "get_k_alignment_for_contiguous_layout"),

@@ -1,6 +1,6 @@
 """From torch tensors to the library: a bound plan for each kind of call and place of its operands, then only launches.
 
-Sees errors, settings, environment and the package fathom. What a call may hold is checked by the library, whose message
+Sees errors, settings, environment, utils.layout and the package fathom. What a call may hold is checked by the library, whose message
 is passed on under the name of the function that was called.
 """
 
@@ -14,6 +14,7 @@ from fathom import _library
 
 from . import environment, settings
 from .errors import DeepGemmError, refuse
+from .utils.layout import get_mn_major_tma_aligned_tensor
 
 DENSE, CONTIGUOUS, PSUM, MASKED = (_library.GROUPS_NONE, _library.GROUPS_ROW_GROUP, _library.GROUPS_GROUP_END,
                                    _library.GROUPS_MASKED)
@@ -138,6 +139,13 @@ def _check(function, status):
     raise DeepGemmError(f"deep_gemm.{function}: {message}") from None
 
 
+def _transformed(scale):
+    """The scale as TMA reads it; what is no scale is left to be refused by name."""
+    if isinstance(scale, torch.Tensor) and scale.dtype == torch.float32 and scale.dim() in (2, 3) and scale.numel():
+        return get_mn_major_tma_aligned_tensor(scale)
+    return scale
+
+
 def launch(function, form, flags, alignment, expected_m, a, scale_a, b, scale_b, d, index=None):
     """One product; `form` and `flags` are the library's, `index` says which rows belong to which group.
 
@@ -146,6 +154,10 @@ def launch(function, form, flags, alignment, expected_m, a, scale_a, b, scale_b,
     """
     if settings._pdl:
         flags |= _library.GEMM_PROGRAMMATIC_LAUNCH
+    if settings._allow_transform:
+        scale_a = _transformed(scale_a)
+        if getattr(scale_b, "shape", ())[-2:-1] == getattr(b, "shape", (None,))[-2:-1]:  # one for each row, not for each block
+            scale_b = _transformed(scale_b)
     try:
         # All that a plan is bound to, written out: a loop over the tensors would take twice as long.
         layout = (form, flags, alignment, expected_m, settings._num_sms,

@@ -11,6 +11,7 @@ _pdl = False
 _ignore_compile_dims = False
 _block_size_multiple_of = (1, 1)
 _mk_alignment = 128
+_allow_transform = False
 _device_sms = {}
 
 
@@ -66,6 +67,17 @@ def set_pdl(enable):
 
 def get_pdl():
     return _pdl
+
+
+def set_allow_transform(enable):
+    """Lets calls copy float32 scales that lie contiguous along k into the layout that is read fastest, as upstream does without
+    asking. Off at first: then nothing is copied."""
+    global _allow_transform
+    _allow_transform = bool(enable)
+
+
+def get_allow_transform():
+    return _allow_transform
 
 
 def set_ignore_compile_dims(enable):
