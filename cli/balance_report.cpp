@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 namespace fathom::cli {
@@ -20,7 +21,7 @@ double largest(const GpuLoads& loads) {
 }
 
 std::string bar(double load, double full) {
-  const int length = static_cast<int>(load / full * kBarWidth + 0.5);
+  const int length = static_cast<int>(std::lround(load / full * kBarWidth));
   return std::string(length, '#') + std::string(kBarWidth - length, ' ');
 }
 

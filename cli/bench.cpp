@@ -164,6 +164,7 @@ Report bench(const BenchFlags& flags, const CommonFlags& common) {
   options.loops = !flags.no_loops;
   const std::vector<Shape> shapes = shapes_of(flags);
   std::vector<reference::ProblemSpec> specs;
+  specs.reserve(shapes.size());
   for (const Shape& shape : shapes) specs.push_back(spec_of(flags, shape, common));
   BenchReport report(common, flags.output, static_cast<std::int64_t>(specs.size()));
   report.begin({{"cpu", cpu_json(context.options())}, {"seed", common.seed}},

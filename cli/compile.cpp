@@ -60,7 +60,7 @@ Kernels build(jit::Builder& builder, const std::vector<Job>& jobs, int threads) 
 }
 
 std::filesystem::path output_directory(const std::string& given) {
-  const std::filesystem::path directory = std::filesystem::absolute(given).lexically_normal();
+  std::filesystem::path directory = std::filesystem::absolute(given).lexically_normal();
   std::error_code error;
   std::filesystem::create_directories(directory, error);
   if (error) {

@@ -68,7 +68,7 @@ GemmRun launch(const GemmPlan& plan) {
 }
 
 GemmRun run_on_device(const Context& context, DeviceOperands& device, const GemmOptions& options) {
-  const GemmRun run = launch(plan_gemm(context, device.operands(), options));
+  GemmRun run = launch(plan_gemm(context, device.operands(), options));
   device.bring_d_back();  // waits for the kernel
   return run;
 }

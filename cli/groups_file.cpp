@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "api/tensor_check.hpp"
 #include "input_file.hpp"
 #include "problem_flags.hpp"
 
@@ -19,7 +20,6 @@ constexpr char kForms[] =
     "one of {\"offsets\": [...]}, {\"row_group\": [...], \"alignment\": 128}, {\"group_end\": "
     "[...], \"alignment\": "
     "128}, {\"rows\": [...], \"max_m\": N}";
-constexpr std::int64_t kMaxExtent = (std::int64_t{1} << 31) - 1;
 // Two gigabytes of rows at two bytes each would be past the largest extent: no honest file is
 // larger.
 constexpr std::int64_t kMaxFileBytes = std::int64_t{1} << 32;
@@ -158,7 +158,7 @@ void check_entries(const GroupsFile& groups, const std::string& path) {
   for (std::size_t i = 0; i < groups.index.size(); ++i) {
     const std::int64_t value = groups.index[i];
     const std::int64_t smallest = groups.form == Groups::Form::kRowGroup ? -1 : 0;
-    if (value < smallest || value > kMaxExtent) {
+    if (value < smallest || value > api::kMaxExtent) {
       throw Error(
           ErrorCode::kInvalidArgument,
           fmt::format(

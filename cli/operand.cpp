@@ -6,11 +6,12 @@
 #include <cstring>
 #include <fathom/error.hpp>
 
+#include "api/tensor_check.hpp"
+
 namespace fathom::cli {
 namespace {
 
 constexpr std::int64_t kBlock = 128;
-constexpr std::int64_t kMaxExtent = (std::int64_t{1} << 31) - 1;
 
 std::int64_t blocks(std::int64_t extent) {
   return (extent + kBlock - 1) / kBlock;
@@ -44,8 +45,8 @@ OperandSource::OperandSource(Role role, const std::string& tensor, const std::st
     fail(fmt::format("{}; a matrix [{}, k] is needed", described(), role == Role::kA ? "m" : "n"));
   }
   for (const std::int64_t extent : entry_->shape) {
-    if (extent > kMaxExtent) {
-      fail(fmt::format("{}; no extent may pass 2^31 - 1 = {}", described(), kMaxExtent));
+    if (extent > api::kMaxExtent) {
+      fail(fmt::format("{}; no extent may pass 2^31 - 1 = {}", described(), api::kMaxExtent));
     }
   }
   const bool fp8 = entry_->dtype == "F8_E4M3";

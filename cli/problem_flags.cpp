@@ -6,12 +6,11 @@
 #include <fathom/error.hpp>
 #include <vector>
 
+#include "api/tensor_check.hpp"
 #include "help.hpp"
 
 namespace fathom::cli {
 namespace {
-
-constexpr std::int64_t kMaxExtent = (std::int64_t{1} << 31) - 1;
 
 constexpr Groups::Form kForms[] = {Groups::Form::kNone, Groups::Form::kOffsets,
                                    Groups::Form::kRowGroup, Groups::Form::kGroupEnd,
@@ -98,12 +97,12 @@ std::int64_t required_extent(const std::optional<std::int64_t>& value, std::stri
   if (!value) {
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("{0} is missing; give {0} and a number from {1} to {2}", flag, least,
-                            kMaxExtent));
+                            api::kMaxExtent));
   }
-  if (*value < least || *value > kMaxExtent) {
+  if (*value < least || *value > api::kMaxExtent) {
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("{} is {}; it must be from {} to 2^31 - 1 = {}", flag, *value, least,
-                            kMaxExtent));
+                            api::kMaxExtent));
   }
   return *value;
 }

@@ -9,6 +9,7 @@
 #include <memory>
 #include <unordered_set>
 
+#include "api/tensor_check.hpp"
 #include "backend.hpp"
 #include "help.hpp"
 #include "host_tensor.hpp"
@@ -81,8 +82,7 @@ Selection select(const SafetensorsReader& input, const QuantizeFlags& flags) {
 }
 
 void check_extents(const SafetensorsEntry& entry) {
-  constexpr std::int64_t kMaxExtent = (std::int64_t{1} << 31) - 1;
-  if (std::max(entry.shape[0], entry.shape[1]) <= kMaxExtent) return;
+  if (std::max(entry.shape[0], entry.shape[1]) <= api::kMaxExtent) return;
   throw Error(ErrorCode::kInvalidArgument,
               fmt::format("quantize: \"{0}\" has shape {1}; no extent may pass 2^31 - 1; leave the "
                           "tensor out (--exclude "

@@ -48,7 +48,7 @@ std::int64_t rows_of(const GroupsFile& groups) {
 }
 
 GroupsFile groups_of(ScheduleFlags& flags) {
-  const GroupsFile groups = read_groups_file(*flags.groups_file, flags.problem.layout);
+  GroupsFile groups = read_groups_file(*flags.groups_file, flags.problem.layout);
   flags.problem.layout = layout_name(groups.form);
   flags.problem.alignment = groups.alignment.value_or(flags.problem.alignment);
   return groups;

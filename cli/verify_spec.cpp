@@ -12,8 +12,6 @@
 namespace fathom::cli {
 namespace {
 
-constexpr std::int64_t kMaxExtent = (std::int64_t{1} << 31) - 1;
-
 [[noreturn]] void fail(const std::string& message) {
   throw Error(ErrorCode::kInvalidArgument, message);
 }

@@ -183,7 +183,7 @@ fathom_status fathom_balance_plan_transfers(const fathom_balance_plan* plan, int
     };
     const auto all = fathom::balance::transfers(row(plan->current), row(plan->plan.phy2log),
                                                 plan->deployment, read_links(links, kFunction));
-    for (std::int64_t i = 0; i < std::min<std::int64_t>(capacity, all.size()); ++i) {
+    for (std::int64_t i = 0; i < std::min(capacity, static_cast<std::int64_t>(all.size())); ++i) {
       transfers[i] = {all[i].round, all[i].expert, all[i].from_slot, all[i].to_slot};
     }
     *count = static_cast<std::int64_t>(all.size());

@@ -58,7 +58,7 @@ double pigeonhole_bound(const Part& part) {
   const int single = static_cast<int>(part.loads.size()) - spare;
   double best = 0;
   for (int k = 0; k * part.gpus + 1 <= single && k < part.most_slots; ++k) {
-    const auto last = part.loads.begin() + spare + k * part.gpus + 1;
+    const auto last = part.loads.begin() + spare + std::ptrdiff_t{k} * part.gpus + 1;
     double sum = std::accumulate(last - (k + 1), last, 0.0);
     if (spare == 0 && part.uniform) {
       sum += std::accumulate(part.loads.end() - (part.most_slots - k - 1), part.loads.end(), 0.0);
