@@ -21,8 +21,7 @@ inline std::vector<SharedRegion> regions_of(const device::gemm::Config& c) {
       {"b", p.b, p.b_stage_bytes, c.num_stages},
   };
   if (c.tma_store())
-    regions.push_back(
-        {"staging", p.staging, p.staging_chunk_bytes, c.math_warpgroups * c.staging_chunks});
+    regions.push_back({"staging", p.staging, p.staging_chunk_bytes, c.staging_buffers()});
   const int scales = c.stream() ? c.max_k_blocks : c.num_stages;
   regions.push_back({"scale_a", p.scale_a, p.scale_a_stage_bytes, scales});
   regions.push_back({"scale_b", p.scale_b, p.scale_b_stage_bytes, scales});

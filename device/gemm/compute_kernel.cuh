@@ -52,8 +52,8 @@ struct ComputeKernel {
     if (warp == kMathWarps && ptx::elect_one()) {
       prefetch_maps(params);
       if constexpr (kConfig.grouped)
-        queue.init(kMathWarps + 1 + (gathers_scales<kConfig>(params) ? 1 : 0));
-      ring.init(full_arrivals<kConfig>(params), kMathWarps * kConfig.cluster_size());
+        queue.init(kMathWarps + 1 + (copying_lanes<kConfig>(params) > 0 ? 1 : 0));
+      ring.init(1 + copying_lanes<kConfig>(params), kMathWarps * kConfig.cluster_size());
       ptx::fence_mbarrier_init();
       if (params.weights_constant != 0)
         prefetch_weights<kConfig>(params, {0, params.k_blocks}, pair_rank);
@@ -70,7 +70,7 @@ struct ComputeKernel {
         loader.run_tma();
         ptx::launch_next_grid();
       }
-      if (warp == kMathWarps + 1 && gathers_scales<kConfig>(params)) loader.run_gather();
+      if (warp == kMathWarps + 1 && copying_lanes<kConfig>(params) > 0) loader.run_scales();
       if constexpr (kConfig.grouped) {
         if (warp == kMathWarps + 2) queue.run(params, pair_rank);
         if (warp == kMathWarps + 3 && params.zero_padding != 0) zero_padding_rows(params);

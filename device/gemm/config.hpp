@@ -41,7 +41,7 @@ struct Config {
   int split_k = 1;          ///< kStream: CTAs of a cluster that share one tile's k range
   int ctas_per_sm = 1;      ///< resident CTAs the kernel is compiled for
   int max_k_blocks = 0;     ///< kStream: blocks of k per CTA that the scale tables hold
-  int staging_chunks = 1;   ///< TMA store: 64-row D buffers per math warpgroup (d_chunk_cols)
+  int staging_chunks = 1;   ///< TMA store: D buffers of each who stages, see d_warps and d_rows
   Output output = Output::kBf16;
   ScaleB scale_b = ScaleB::k128x128;
   bool grouped = false;  ///< kCompute: rows belong to groups, each with its own B (groups.hpp)
@@ -70,13 +70,21 @@ struct Config {
   FATHOM_HD constexpr int k_parts() const { return split_k * k_warpgroups(); }
 
   FATHOM_HD constexpr int d_bytes() const { return output == Output::kBf16 ? 2 : 4; }
-  /// What one wave of one warpgroup computes of D.
-  FATHOM_HD constexpr int d_rows() const { return swap_operands ? block_m : kWgmmaM; }
+  /// Warps that stage and store D together. Two waves: each by itself, which saves it two barriers.
+  /// Else the four of a warpgroup: their wgmma waits for the last of them, and with three
+  /// warpgroups, whose stores nothing hides, drifting apart costs 2 to 6 % (bench/journal.md).
+  FATHOM_HD constexpr int d_warps() const { return early_wait() && !swap_operands ? 1 : 4; }
+  /// What they have of D in one wave.
+  FATHOM_HD constexpr int d_rows() const { return swap_operands ? block_m : 16 * d_warps(); }
   FATHOM_HD constexpr int d_cols() const { return swap_operands ? kWgmmaM : block_n; }
   /// Columns of D that one TMA store moves: the widest run that divides those and fills at most a
   /// 128-byte row.
   FATHOM_HD constexpr int d_chunk_cols() const { return gcd_of(d_cols(), 128 / d_bytes()); }
   FATHOM_HD constexpr int d_chunks() const { return d_cols() / d_chunk_cols(); }
+  /// Chunks that a CTA stages at once.
+  FATHOM_HD constexpr int staging_buffers() const {
+    return math_warpgroups * 4 / d_warps() * staging_chunks;
+  }
   /// Whether D leaves through TMA stores, or, summed up from parts of k, straight from registers.
   FATHOM_HD constexpr bool tma_store() const { return k_parts() == 1; }
 

@@ -1,6 +1,6 @@
-// Sums -> staging -> D, by TMA, for the compute skeleton. Each math warpgroup has its own rows and
-// its own staging buffers, so it meets nobody else and its stores run under its next tile. Device
-// layer of the gemm family.
+// Sums -> staging -> D, by TMA. Each math warpgroup, or warp (Config::d_warps), has its own rows
+// and its own staging buffers, so it meets nobody else and its stores run under its next tile.
+// Device layer of the gemm family.
 //
 //   registers --cvt, stmatrix--> chunk [d_rows, d_chunk_cols], swizzled --TMA store, clipped at m
 //   and n--> D
@@ -33,34 +33,41 @@ struct Epilogue {
   static constexpr int kChunkCols = kConfig.d_chunk_cols();
   static constexpr int kRowBytes = kChunkCols * kConfig.d_bytes();
   static constexpr int kBuffers = kConfig.staging_chunks;
+  static constexpr int kThreads = kConfig.d_warps() * 32;  // that stage and store together
+  static constexpr bool kByWarp = kConfig.d_warps() == 1;
 
   const Params& params;
-  SmemAddr staging;  // this warpgroup's buffers
+  SmemAddr staging;  // the buffers of those who store with this thread
   SmemAddr write;    // where this thread writes in a chunk, before the step along the row
+  int first_slice;   // of the product's rows: where theirs start in a tile
   int warpgroup;
-  bool stores;  // the one thread of the warpgroup that issues TMA
+  bool stores;  // the one thread of them that issues TMA
 
   FATHOM_DEVICE Epilogue(const Params& p, SmemAddr smem, int the_warpgroup, int warp)
       : params(p),
-        staging(smem + kPlan.staging + the_warpgroup * kBuffers * kPlan.staging_chunk_bytes),
+        staging(smem + kPlan.staging +
+                (kByWarp ? the_warpgroup * 4 + warp : the_warpgroup) * kBuffers *
+                    kPlan.staging_chunk_bytes),
+        first_slice(the_warpgroup * kConfig.waves() * kWgmmaM + (kByWarp ? warp * 16 : 0)),
         warpgroup(the_warpgroup),
-        stores(warp == 0 && ptx::lane_index() == 0) {
+        stores((kByWarp || warp == 0) && ptx::lane_index() == 0) {
     const int lane = ptx::lane_index();
-    // bf16: lane l addresses row l % 16 of the warp, column half l / 16, for stmatrix. fp32: its
+    const int row = kByWarp ? 0 : warp * 16;  // this warp's first in the chunk
+    // bf16: lane l addresses row l % 16 of the warp's, column half l / 16, for stmatrix. fp32: its
     // own row and column pair. Swapped: the warp's 16 rows of the product are columns of D; lane l
     // addresses row l % 8 of D (plus 8 in the upper half warp), column half l / 8 % 2.
     const int in_chunk =
         kSwap ? (lane / 16 * 8 + lane % 8) * kRowBytes + warp * 32 + lane / 8 % 2 * 16
-        : kConfig.output == Output::kBf16 ? (warp * 16 + lane % 16) * kRowBytes + lane / 16 * 16
-                                          : (warp * 16 + lane / 4) * kRowBytes + lane % 4 * 8;
+        : kConfig.output == Output::kBf16 ? (row + lane % 16) * kRowBytes + lane / 16 * 16
+                                          : (row + lane / 4) * kRowBytes + lane % 4 * 8;
     write = staging + tile::swizzled(in_chunk, kRowBytes);
     ptx::make_opaque(write.value);
   }
 
-  /// Stores 64 rows of a tile (swapped: 64 columns), `wave` of this warpgroup. Returns when the
-  /// sums may be overwritten, not when D is written.
+  /// Stores this thread's share of wave `wave` of a tile. Returns when the sums may be overwritten,
+  /// not when D is written.
   FATHOM_DEVICE void store(const Sums& sums, const Tile& tile, int wave) const {
-    const int slice = (warpgroup * kConfig.waves() + wave) * 64;
+    const int slice = first_slice + wave * kWgmmaM;
     Slice d{tile.row + (kSwap ? 0 : slice), 0, 0, tile.col + (kSwap ? slice : 0)};
     if constexpr (kConfig.grouped) {
       d.row += tile_base(tile.row) - tile.row;
@@ -73,12 +80,12 @@ struct Epilogue {
 #pragma unroll
     for (int first = 0; first < kConfig.d_chunks(); first += kBuffers) {
       if (stores) ptx::bulk_wait_group_read<0>();
-      sync_warpgroup();
+      sync_stagers();
 #pragma unroll
       for (int buffer = 0; buffer < kBuffers; ++buffer)
         stage_chunk(sums, first + buffer, buffer * kPlan.staging_chunk_bytes);
       ptx::fence_proxy_async();
-      sync_warpgroup();
+      sync_stagers();
       const int col = d.col + first * kChunkCols;
       if (stores && whole) {
 #pragma unroll
@@ -103,9 +110,11 @@ struct Epilogue {
     int row, skip, rows, col;
   };
 
-  FATHOM_DEVICE void sync_warpgroup() const {
-    ptx::barrier_sync(static_cast<int>(sync::NamedBarrier::kWarpgroup0) + warpgroup,
-                      kWarpgroupThreads);
+  FATHOM_DEVICE void sync_stagers() const {
+    if constexpr (kByWarp)
+      ptx::warp_sync();
+    else
+      ptx::barrier_sync(static_cast<int>(sync::NamedBarrier::kWarpgroup0) + warpgroup, kThreads);
   }
 
   FATHOM_DEVICE void stage_chunk(const Sums& sums, int chunk, int buffer_bytes) const {
@@ -144,16 +153,15 @@ struct Epilogue {
                              ptx::pack_bf16(v[2], v[3]));
   }
 
-  /// The staged rows that exist, whole 16-byte pieces of them. All threads of the warpgroup, each
-  /// with its piece of every kRowsAtOnce-th row: all reads first, then the stores.
+  /// The staged rows that exist, whole 16-byte pieces of them. All who staged them, each with its
+  /// piece of every kRowsAtOnce-th row: all reads first, then the stores.
   FATHOM_DEVICE void store_rows(const Slice& d, int first_col) const {
     constexpr int kPieces = kRowBytes / 16;
-    constexpr int kRowsAtOnce = kWarpgroupThreads / kPieces;
+    constexpr int kRowsAtOnce = kThreads / kPieces;
     constexpr int kSteps = ceil_div(kConfig.d_rows(), kRowsAtOnce);
-    const int thread = ptx::thread_index() % kWarpgroupThreads;
+    const int thread = ptx::thread_index() % kThreads;
     const int first_row = thread / kPieces;
     const int piece = thread % kPieces;
-    const SmemAddr from = staging + tile::swizzled(first_row * kRowBytes + piece * 16, kRowBytes);
     const int rows = min_of(d.rows, kConfig.d_rows());
 #pragma unroll
     for (int buffer = 0; buffer < kBuffers; ++buffer) {
@@ -162,10 +170,11 @@ struct Epilogue {
       ptx::Word4 v[kSteps];
 #pragma unroll
       for (int i = 0; i < kSteps; ++i) {
-        // Rows past the staged ones are not read; swizzles repeat every eight rows.
-        const int step = i * kRowsAtOnce * kRowBytes;
-        if (kConfig.d_rows() % kRowsAtOnce == 0 || first_row + i * kRowsAtOnce < kConfig.d_rows())
-          v[i] = ptx::load_shared_v4_u32(from + (buffer * kPlan.staging_chunk_bytes + step));
+        const int row = first_row + i * kRowsAtOnce;
+        if (kConfig.d_rows() % kRowsAtOnce == 0 || row < kConfig.d_rows())
+          v[i] = ptx::load_shared_v4_u32(staging +
+                                         (buffer * kPlan.staging_chunk_bytes +
+                                          tile::swizzled(row * kRowBytes + piece * 16, kRowBytes)));
       }
       auto* to = static_cast<unsigned char*>(params.d_data) +
                  ((d.row + first_row) * params.d_pitch + col) * kConfig.d_bytes();
@@ -191,7 +200,7 @@ struct Epilogue {
   FATHOM_DEVICE void store_ragged(const Slice& d, int first_col) const {
     const int in_chunks = params.d_tma_cols - first_col;
     if (in_chunks < 0 || in_chunks >= kBuffers * kChunkCols) return;
-    const int row = ptx::thread_index() % kWarpgroupThreads;
+    const int row = ptx::thread_index() % kThreads;
     if (row >= kConfig.d_rows() || row >= d.rows || row < d.skip) return;
     const int in_row = in_chunks % kChunkCols * kConfig.d_bytes();
     const SmemAddr from = staging + in_chunks / kChunkCols * kPlan.staging_chunk_bytes +

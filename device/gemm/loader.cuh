@@ -1,6 +1,6 @@
-// The loading warpgroup of the compute skeleton: one thread feeds the ring by TMA; when a scale
-// matrix lies in an order that TMA cannot fetch, a second warp gathers it. Device layer of the gemm
-// family; must not include another family.
+// The loading warpgroup of the compute skeleton: one thread feeds the ring by TMA; a second warp
+// copies the scales that TMA cannot fetch: 128x128 scales of B, and any scales that lie in an order
+// of their own. Device layer of the gemm family; must not include another family.
 #pragma once
 
 #include "gemm/config.hpp"
@@ -23,12 +23,11 @@ FATHOM_DEVICE bool gathers_scales(const Params& p) {
   return p.scales_of_a.by_tma == 0 || (kPerRowB && p.scales_of_b.by_tma == 0);
 }
 
-/// Arrivals that complete a full barrier, besides its bytes: the TMA thread's, its cp.async of
-/// block scales, 32 gathering lanes.
+/// Lanes of the second warp that copy scales; each arrives once on every full barrier.
 template <Config kConfig>
-FATHOM_DEVICE int full_arrivals(const Params& p) {
-  constexpr int kByTmaThread = kConfig.scale_b == ScaleB::k128x128 ? 2 : 1;
-  return kByTmaThread + (gathers_scales<kConfig>(p) ? 32 : 0);
+FATHOM_DEVICE int copying_lanes(const Params& p) {
+  constexpr int kForBlockScales = kConfig.scale_b == ScaleB::k128x128 ? 1 : 0;
+  return gathers_scales<kConfig>(p) ? 32 : kForBlockScales;
 }
 
 template <Config kConfig>
@@ -44,25 +43,19 @@ struct Loader {
   TileQueue<kConfig> queue;  // grouped
   int pair_rank;
 
-  /// The TMA thread: every block of k of every tile. What it does between a stage becoming empty
-  /// and its TMA being issued is in series with the latency of the load, so 128x128 scales of B
-  /// come after that, by cp.async.
+  /// The TMA thread: every block of k of every tile. Whatever it does besides is in series with the
+  /// latency of the loads.
   FATHOM_DEVICE void run_tma() const {
     sync::RingState at;
     for (auto walk = walk_tiles<kConfig, false>(params, queue, pair_rank); walk.valid();
          walk.advance()) {
       const Tile tile = walk.tile();
       const Place place(params, tile);
-      BlockScales scales(params, tile);
       int k_block = 0;
       const auto load = [&](int stage, uint32_t phase) {
         ring.acquire(stage, phase);
         ring.expect(stage, stage_bytes());
         load_operands(place, k_block++, stage);
-        if constexpr (!kPerRowB) {
-          scales.copy_next(smem + kPlan.scale_b + stage * kPlan.scale_b_stage_bytes);
-          ptx::cp_async_arrive(ring.full(stage));
-        }
       };
       sync::walk_ring<kConfig.num_stages>(
           at, params.k_blocks, [&](int stage, uint32_t phase, bool) { load(stage, phase); }, load);
@@ -70,14 +63,20 @@ struct Loader {
     if constexpr (kConfig.early_wait()) end_early_wait(at);
   }
 
-  /// The gathering warp, in step with run_tma: scales in any order, element by element.
-  FATHOM_DEVICE void run_gather() const {
+  /// The copying warp, in step with run_tma. What it copies it need not wait for.
+  FATHOM_DEVICE void run_scales() const {
+    const bool copies = ptx::lane_index() < copying_lanes<kConfig>(params);
     sync::RingState at;
     for (auto walk = walk_tiles<kConfig, true>(params, queue, pair_rank); walk.valid();
          walk.advance()) {
       const Tile tile = walk.tile();
+      BlockScales scales(params, tile);
+#pragma unroll 1
       for (int k_block = 0; k_block < params.k_blocks; ++k_block) {
         ring.acquire(at.stage, at.phase);
+        ptx::warp_sync();  // no lane still waits for what the arrival of others may overtake
+        if (!kPerRowB && ptx::lane_index() == 0)
+          scales.copy_next(smem + kPlan.scale_b + at.stage * kPlan.scale_b_stage_bytes);
         if (params.scales_of_a.by_tma == 0)
           gather(params.scales_of_a, tile.group, kConfig.grouped ? tile_base(tile.row) : tile.row,
                  kConfig.block_m, k_block,
@@ -85,13 +84,13 @@ struct Loader {
         if (kPerRowB && params.scales_of_b.by_tma == 0)
           gather(params.scales_of_b, tile.group, tile.col, kConfig.block_n, k_block,
                  smem + kPlan.scale_b + at.stage * kPlan.scale_b_stage_bytes);
-        ptx::cp_async_arrive(ring.full(at.stage));
+        if (copies) ptx::cp_async_arrive(ring.full(at.stage));
         at.advance(kConfig.num_stages);
       }
     }
     if constexpr (kConfig.early_wait()) {
       ring.acquire(at.stage, at.phase);
-      ptx::mbarrier_arrive(ring.full(at.stage));
+      if (copies) ptx::mbarrier_arrive(ring.full(at.stage));
     }
   }
 
@@ -147,7 +146,6 @@ struct Loader {
   FATHOM_DEVICE void end_early_wait(sync::RingState at) const {
     ring.acquire(at.stage, at.phase);
     ring.expect(at.stage, 0);
-    if constexpr (!kPerRowB) ptx::mbarrier_arrive(ring.full(at.stage));
   }
 
   FATHOM_DEVICE int stage_bytes() const {

@@ -40,8 +40,7 @@ void expect_sound(const Config& c) {
     EXPECT_GE(p.scale_b_stage_bytes, c.scale_b_elems() * 4);
   }
   if (c.tma_store()) {
-    spans.push_back(
-        {"staging", p.staging, c.math_warpgroups * c.staging_chunks * p.staging_chunk_bytes, 1024});
+    spans.push_back({"staging", p.staging, c.staging_buffers() * p.staging_chunk_bytes, 1024});
   }
   std::sort(spans.begin(), spans.end(),
             [](const Span& x, const Span& y) { return x.begin < y.begin; });
