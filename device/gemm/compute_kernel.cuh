@@ -142,6 +142,7 @@ struct ComputeKernel {
   FATHOM_DEVICE static void prefetch_maps(const Params& params) {
     ptx::prefetch_tensormap(params.a);
     ptx::prefetch_tensormap(params.b);
+    if (kConfig.strip_n > 0) ptx::prefetch_tensormap(params.b_strip);
     if (params.scales_of_a.by_tma) ptx::prefetch_tensormap(params.scale_a);
     if (params.scales_of_b.by_tma) ptx::prefetch_tensormap(params.scale_b);
     if (params.d_tma_cols > 0) ptx::prefetch_tensormap(params.d);

@@ -34,6 +34,7 @@ struct Config {
   Skeleton skeleton = Skeleton::kCompute;
   int block_m = 128;        ///< rows of D per CTA tile
   int block_n = 128;        ///< columns of D per CTA tile; a multiple of 8
+  int strip_n = 0;          ///< kCompute: beside them, a strip of n's last columns (strip_col)
   int num_stages = 4;       ///< slots of the full/empty ring, one block of k each
   int math_warpgroups = 2;  ///< warpgroups that multiply; one more warpgroup loads
   int cluster_m = 1;        ///< kCompute, 2: CTA pairs along m share B, which is multicast
@@ -57,7 +58,8 @@ struct Config {
   /// Rows of the operand on wgmma's 64-row side, which are dealt to the warpgroups, and of the one
   /// on its n side. Without swap_operands: rows and columns of the tile.
   FATHOM_HD constexpr int left_rows() const { return swap_operands ? block_n : block_m; }
-  FATHOM_HD constexpr int right_rows() const { return swap_operands ? block_m : block_n; }
+  FATHOM_HD constexpr int right_rows() const { return swap_operands ? block_m : tile_cols(); }
+  FATHOM_HD constexpr int tile_cols() const { return block_n + strip_n; }
   /// m64 slices that one warpgroup multiplies one after the other against the same right operand.
   FATHOM_HD constexpr int waves() const {
     return stream() ? 1 : left_rows() / (kWgmmaM * math_warpgroups);
@@ -95,9 +97,11 @@ struct Config {
   FATHOM_HD constexpr int scale_b_blocks() const {
     return (128 - scale_b_run() + block_n + 127) / 128;
   }
+  /// 128x128 scales of B per block of k and tile; that of the strip is the last.
+  FATHOM_HD constexpr int block_scales() const { return scale_b_blocks() + (strip_n > 0 ? 1 : 0); }
   /// Scales of B per block of k and tile.
   FATHOM_HD constexpr int scale_b_elems() const {
-    return scale_b == ScaleB::k1x128 ? block_n : scale_b_blocks();
+    return scale_b == ScaleB::k1x128 ? block_n : block_scales();
   }
 
   /// 2 x 2 (two warpgroups, two waves) waits for the next stage under the running wgmma; with three
@@ -173,6 +177,7 @@ FATHOM_HD constexpr const char* why_illegal_shape(const Config& c) {
     if (c.scale_b != ScaleB::k128x128) return "1x128 scales of B need the compute skeleton";
     if (c.grouped) return "groups need the compute skeleton";
     if (c.swap_operands) return "swapped operands need the compute skeleton";
+    if (c.strip_n != 0) return "a strip needs the compute skeleton";
   } else {
     if (c.waves() < 1 || c.waves() > 2 || c.left_rows() != c.waves() * kWgmmaM * c.math_warpgroups)
       return c.swap_operands ? "block_n must be 64 * math_warpgroups, once or twice"
@@ -188,6 +193,11 @@ FATHOM_HD constexpr const char* why_illegal_shape(const Config& c) {
       return "a compute cluster is one CTA or a pair";
     if (c.split_k != 1) return "split_k needs the stream skeleton";
     if (c.max_k_blocks != 0) return "max_k_blocks belongs to the stream skeleton";
+    if (c.strip_n != 0 &&
+        (c.strip_n != 8 || c.block_n != 128 || c.waves() != 2 || c.cluster_m != 1 || c.grouped ||
+         c.swap_operands || c.output != Output::kBf16))
+      return "a strip has 8 columns, beside 128, in dense bf16 tiles of two waves that share no B";
+    if (c.strip_n != 0 && c.scale_b != ScaleB::k128x128) return "a strip needs 128x128 scales of B";
     if ((c.cluster_m == 2 && c.block_n % 16 != 0) || (c.cluster_n == 2 && c.block_m % 16 != 0))
       return "half of a multicast tile must be whole 8-row swizzle groups";
     if (c.ctas_per_sm != 1) return "a compute CTA fills the SM";
@@ -219,8 +229,8 @@ struct Tag {
 };
 
 /// 256x128_w2_s4_cn2_bf16 | stream_64x56_w2_s10_x3_k19_bf16 | grouped_swap_32x192_w3_s6_bf16: rows
-/// x columns, math warpgroups, stages, then what differs from 1: cluster_m, cluster_n, split_k (x),
-/// ctas_per_sm (o), max_k_blocks (k), staging_chunks (d).
+/// x columns (128p8: and a strip of 8), math warpgroups, stages, then what differs from 1:
+/// cluster_m, cluster_n, split_k (x), ctas_per_sm (o), max_k_blocks (k), staging_chunks (d).
 FATHOM_HD constexpr Tag tag_of(const Config& c) {
   Tag tag;
   if (c.grouped) tag.add("grouped_");
@@ -228,6 +238,7 @@ FATHOM_HD constexpr Tag tag_of(const Config& c) {
   if (c.stream()) tag.add("stream_");
   tag.add(c.block_m);
   tag.add("x", c.block_n);
+  if (c.strip_n != 0) tag.add("p", c.strip_n);
   tag.add("_w", c.math_warpgroups);
   tag.add("_s", c.num_stages);
   if (c.cluster_m != 1) tag.add("_cm", c.cluster_m);
@@ -262,6 +273,7 @@ constexpr void for_each_field(const Config& c, Visit&& visit) {
   visit("skeleton", c.skeleton);
   visit("block_m", c.block_m);
   visit("block_n", c.block_n);
+  visit("strip_n", c.strip_n);
   visit("num_stages", c.num_stages);
   visit("math_warpgroups", c.math_warpgroups);
   visit("cluster_m", c.cluster_m);

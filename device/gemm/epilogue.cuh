@@ -96,6 +96,7 @@ struct Epilogue {
       if (kConfig.grouped && !whole) store_rows(d, col);
       if (params.d_tma_cols != params.n) store_ragged(d, col);
     }
+    if constexpr (kConfig.strip_n > 0) store_strip(sums, tile, d);
   }
 
   /// Before the CTA ends: its shared memory is still being read.
@@ -151,6 +152,17 @@ struct Epilogue {
     if constexpr (Sums::kGroups % 2 == 1)
       ptx::stmatrix_x2_trans(write + Sums::kGroups / 2 * 16 * kRowBytes, ptx::pack_bf16(v[0], v[1]),
                              ptx::pack_bf16(v[2], v[3]));
+  }
+
+  /// The tile's strip, straight from registers: 16 bytes of a row are too few for TMA.
+  FATHOM_DEVICE void store_strip(const Sums& sums, const Tile& tile, const Slice& d) const {
+    constexpr Config kFolded = kConfig;  // see UnitWalk
+    const float* v = sums.v + kConfig.block_n / 2;
+    const int lane = ptx::lane_index();
+    const int row = lane / 4;
+    const int col = strip_col(kFolded, params.n, tile.col) + lane % 4 * 2;
+    if (row < d.rows) store_pair<kFolded>(params, v[0], v[1], d.row + row, col);
+    if (row + 8 < d.rows) store_pair<kFolded>(params, v[2], v[3], d.row + row + 8, col);
   }
 
   /// The staged rows that exist, whole 16-byte pieces of them. All who staged them, each with its

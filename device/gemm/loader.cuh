@@ -35,7 +35,7 @@ struct Loader {
   using Ring = sync::Ring<kConfig.num_stages, kConfig.bounded_waits>;
   static constexpr SmemPlan kPlan = plan_smem(kConfig);
   static constexpr bool kPerRowB = kConfig.scale_b == ScaleB::k1x128;
-  static constexpr int kScaleBlocks = kConfig.scale_b_blocks();
+  static constexpr int kScaleBlocks = kConfig.block_scales();
 
   const Params& params;
   SmemAddr smem;
@@ -98,16 +98,22 @@ struct Loader {
   /// A tile's coordinates in the tensor maps, to which groups are further rows.
   struct Place {
     int row, col;              // of A and of B
+    int strip;                 // of B
     int scale_row, scale_col;  // of their scales
     int scale_a_k, scale_b_k;  // block 0 of k
 
     FATHOM_DEVICE Place(const Params& params, const Tile& tile)
         : row(tile.row),
           col(tile.col),
+          strip(0),
           scale_row(tile.row),
           scale_col(tile.col),
           scale_a_k(0),
           scale_b_k(0) {
+      if constexpr (kConfig.strip_n > 0) {
+        constexpr Config kFolded = kConfig;  // see UnitWalk
+        strip = strip_col(kFolded, params.n, tile.col);
+      }
       if constexpr (kConfig.grouped) {
         scale_row = tile_base(tile.row);
         row = scale_row + tile.group * params.a_group_rows;
@@ -129,8 +135,11 @@ struct Loader {
       const float* data = view.data;
       if constexpr (kConfig.grouped) data += tile.group * view.group_stride;
 #pragma unroll
-      for (int i = 0; i < kScaleBlocks; ++i)
-        next[i] = data + min_of(tile.col / 128 + i, view.count - 1) * view.stride;
+      for (int i = 0; i < kScaleBlocks; ++i) {
+        const bool of_strip = kConfig.strip_n > 0 && i == kScaleBlocks - 1;
+        const int block = of_strip ? params.n / 128 : tile.col / 128 + i;
+        next[i] = data + min_of(block, view.count - 1) * view.stride;
+      }
     }
     FATHOM_DEVICE void copy_next(SmemAddr to) {
 #pragma unroll
@@ -165,6 +174,9 @@ struct Loader {
                                                          params.a_policy);
     load_shared_half<kConfig.cluster_m, kConfig.block_n>(params.b, b, k, place.col, full,
                                                          params.b_policy);
+    if constexpr (kConfig.strip_n > 0)
+      ptx::tma_load_2d(b + kConfig.block_n * kBlockK, params.b_strip, k, place.strip, full,
+                       params.b_policy);
     if (params.scales_of_a.by_tma)
       ptx::tma_load_2d(smem + kPlan.scale_a + stage * kPlan.scale_a_stage_bytes, params.scale_a,
                        place.scale_row, place.scale_a_k + k_block, full,

@@ -27,7 +27,7 @@ struct Mainloop {
   static constexpr SmemPlan kPlan = plan_smem(kConfig);
   static constexpr int kStages = kConfig.num_stages;
   static constexpr int kWaves = kConfig.waves();
-  static constexpr int kScaleBlocks = kConfig.scale_b_blocks();
+  static constexpr int kScaleBlocks = kConfig.block_scales();
   static constexpr bool kPerRowB = kConfig.scale_b == ScaleB::k1x128;
   static constexpr bool kSwap = kConfig.swap_operands;
   static constexpr int kLeftBytes = kSwap ? kPlan.b_stage_bytes : kPlan.a_stage_bytes;

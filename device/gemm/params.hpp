@@ -32,7 +32,7 @@ struct ScaleView {
 /// The kernel's one argument: const __grid_constant__ Params (PTX ISA: tensor maps must lie in
 /// param, const or global space).
 struct Params {
-  TensorMap a, b, scale_a, scale_b, d;
+  TensorMap a, b, b_strip, scale_a, scale_b, d;
   ScaleView scales_of_a, scales_of_b;
   void* d_data = nullptr;  ///< what TMA does not store goes through this
   int64_t d_pitch = 0;     ///< elements
@@ -143,7 +143,7 @@ struct TensorMapSpec {
 };
 
 struct TensorMapSpecs {
-  TensorMapSpec a, b, scale_a, scale_b, d;
+  TensorMapSpec a, b, b_strip, scale_a, scale_b, d;
 };
 
 FATHOM_HD constexpr MapSwizzle swizzle_of_row_bytes(int bytes) {
@@ -184,6 +184,7 @@ FATHOM_HD constexpr int32_t tma_cols(const Config& c, int64_t n) {
 ///   map      tensor        type          box                            swizzle   used
 ///   a        [m, k]        u8 (e4m3)     [a_box_rows, 128]              128       always
 ///   b        [n, k]        u8 (e4m3)     [block_n / cluster_m, 128]     128       always
+///   b_strip  [n, k]        u8 (e4m3)     [strip_n, 128]                 128       strip_n > 0
 ///   scale_a  [K', m]       fp32          [1 | k_blocks_per_cta, scale_a_rows]  none scales_fit_tma
 ///   scale_b  [K', n]       fp32          [1, block_n]                   none      k1x128, and fit
 ///   d        [m, tma_cols] bf16 | fp32   [d_rows, d_chunk_cols]         row       tma_store()
@@ -205,6 +206,10 @@ FATHOM_HD constexpr TensorMapSpecs describe_tensor_maps(const Config& c, const S
             {kBlockK, c.block_n / c.cluster_m},
             MapSwizzle::k128,
             true};
+  if (c.strip_n > 0) {
+    maps.b_strip = maps.b;
+    maps.b_strip.box[1] = c.strip_n;
+  }
   if (scales_of_a_fit_tma(s)) {
     maps.scale_a = {
         true,
@@ -271,6 +276,11 @@ FATHOM_HD constexpr const char* why_unfit(const Config& c, const Sizes& s) {
     return "k has more blocks per CTA than the scale table of this config holds";
   if (ceil_div<int64_t>(s.m, c.block_m) * ceil_div<int64_t>(s.n, c.block_n) > kMaxExtent / 2)
     return "more tiles than a 32-bit step counter holds";
+  const int64_t tiled = tiled_cols(c, s.n);
+  if (c.strip_n > 0 && (s.n == tiled || (s.n - tiled) * c.block_n > tiled * c.strip_n))
+    return "the columns past whole tiles must be some, and no more than the tiles' strips hold";
+  if (c.strip_n > 0 && tiled % (c.block_n * c.cluster_n) != 0)
+    return "a pair without its second tile would compute strips twice";
   return why_unfit_groups(c, s);
 }
 

@@ -21,7 +21,7 @@ struct Factors {
   using Sums = tile::Accumulator<kConfig.right_rows()>;
   static constexpr bool kPerColumn = kConfig.scale_b == ScaleB::k1x128 || kConfig.swap_operands;
   static constexpr int kRunCols = kConfig.scale_b_run();
-  static constexpr int kRuns = kPerColumn ? 1 : kConfig.block_n / kRunCols;
+  static constexpr int kRuns = kPerColumn ? 1 : ceil_div(kConfig.tile_cols(), kRunCols);
 
   float upper[kRuns];  // row l/4 of the warp's 16
   float lower[kRuns];  // row l/4 + 8
@@ -30,13 +30,14 @@ struct Factors {
   /// `into_block`: columns from the start of a 128-column scale block to the first column of the
   /// tile.
   FATHOM_DEVICE Factors(const float (&row_scale)[2],
-                        const float (&block_scale)[kConfig.scale_b_blocks()], int into_block) {
+                        const float (&block_scale)[kConfig.block_scales()], int into_block) {
 #pragma unroll
     for (int run = 0; run < kRuns; ++run) {
       float scale = block_scale[0];
 #pragma unroll
       for (int i = 1; i < kConfig.scale_b_blocks(); ++i)
         if (into_block + run * kRunCols >= i * 128) scale = block_scale[i];
+      if (run * kRunCols >= kConfig.block_n) scale = block_scale[kConfig.block_scales() - 1];
       upper[run] = row_scale[0] * scale;
       lower[run] = row_scale[1] * scale;
     }

@@ -39,12 +39,26 @@ struct Schedule {
   FATHOM_HD constexpr int32_t num_units() const { return units_m * units_n; }
 };
 
+/// Columns that tiles are laid over: all, or, where they take strips, those of whole tiles.
+FATHOM_HD constexpr int64_t tiled_cols(const Config& c, int64_t n) {
+  return c.strip_n > 0 ? round_down<int64_t>(n, c.block_n) : n;
+}
+
+/// First column of the strip of the tile at column `col`: the columns past whole tiles are dealt
+/// out, strip_n to each tile of a row from the left. n and beyond: there is none left.
+///
+///   n = 2112   | 128 | 128 | 128 | 128 | 128 | 128 | ... | 128 | 64 = 8 strips |
+///                 0     1     2                             15   0 1 2 3 4 5 6 7
+FATHOM_HD constexpr int32_t strip_col(const Config& c, int32_t n, int32_t col) {
+  return round_down(n, c.block_n) + col / c.block_n * c.strip_n;
+}
+
 FATHOM_HD constexpr Schedule make_dense_schedule(const Config& c, int64_t m, int64_t n,
                                                  int band_tiles) {
   Schedule s;
   s.m = static_cast<int32_t>(m);
   s.units_m = static_cast<int32_t>(ceil_div<int64_t>(m, c.block_m * c.cluster_m));
-  s.units_n = static_cast<int32_t>(ceil_div<int64_t>(n, c.block_n * c.cluster_n));
+  s.units_n = static_cast<int32_t>(ceil_div<int64_t>(tiled_cols(c, n), c.block_n * c.cluster_n));
   s.band_m = max_of(1, band_tiles / c.cluster_m);
   return s;
 }

@@ -17,7 +17,7 @@ inline constexpr int kTileSlots = 4;
 ///     1024-byte aligned (swizzle)       128        128       16        16      8
 struct SmemPlan {
   int a = 0;         ///< [stage] tiles [block_m, 128] e4m3, 128-byte swizzle
-  int b = 0;         ///< [stage] tiles [block_n, 128] e4m3, 128-byte swizzle
+  int b = 0;         ///< [stage] tiles [tile_cols, 128] e4m3, 128-byte swizzle
   int staging = 0;   ///< TMA store: [math warps / d_warps][chunk] tiles [d_rows, d_chunk_cols] of D
   int partials = 0;  ///< split k: sums pushed by the other parts, see split_reduction.cuh
   int scale_a = 0;   ///< kCompute: [stage][block_m]. kStream: [k block][block_m]. fp32
@@ -55,7 +55,7 @@ FATHOM_HD constexpr SmemPlan plan_smem(const Config& c) {
     return offset;
   };
   p.a_stage_bytes = c.block_m * kBlockK;
-  p.b_stage_bytes = c.block_n * kBlockK;
+  p.b_stage_bytes = c.tile_cols() * kBlockK;
   p.a = place(1024, c.num_stages * p.a_stage_bytes);
   p.b = place(1024, c.num_stages * p.b_stage_bytes);
   if (c.tma_store()) {

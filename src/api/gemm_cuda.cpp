@@ -84,7 +84,7 @@ constexpr std::int64_t kZeroBytes = 16;  // what TMA asks of an address
 /// which TMA finds a row of one zero and zeros outside of it, with scales of zero.
 void bind_zeros(const void* zeros, kernel::TensorMapSpecs& maps, kernel::Params& params,
                 const void*& a, const void*& b) {
-  maps.a.dims[1] = maps.b.dims[1] = 1;
+  maps.a.dims[1] = maps.b.dims[1] = maps.b_strip.dims[1] = 1;
   a = b = zeros;
   const kernel::ScaleView none{.data = static_cast<const float*>(zeros), .count = 1};
   params.scales_of_a = params.scales_of_b = none;
@@ -106,6 +106,7 @@ kernel::Params bind_params(const cuda::Driver& driver, const GemmCall& call, con
   if (call.problem.k == 0) bind_zeros(gemm.zeros.data(), maps, params, a, b);
   encode(driver, "a", maps.a, a, params.a);
   encode(driver, "b", maps.b, b, params.b);
+  encode(driver, "b_strip", maps.b_strip, b, params.b_strip);
   if (params.scales_of_a.by_tma != 0) {
     encode(driver, "scale_a", maps.scale_a, operands.scale_a.data, params.scale_a);
   }

@@ -34,6 +34,7 @@ struct ComputeRow {
   int block_m, block_n, warpgroups;
   Pair pair = kAlone;
   int staging = kWholeWave;
+  int strip_n = 0;
 };
 
 // A tile of the stream skeleton. `k_blocks`: what the scale table of a CTA holds.
@@ -48,6 +49,8 @@ constexpr ComputeRow kComputeBf16[] = {
     {256, 128, 2, kAlone, 1},
     {256, 128, 2, kAlone, 2},
     {256, 128, 2, kPairN, 2},
+    // n a little past whole tiles.
+    {256, 128, 2, kPairN, 1, 8},
     // Short k and n that 256 rows quantise badly: three warpgroups hide each other's epilogue.
     {192, 128, 3, kPairN},
     {192, 128, 3, kPairM},
@@ -230,6 +233,7 @@ constexpr GemmConfig config_of(const ComputeRow& row, Output output, ScaleB scal
   GemmConfig c{.skeleton = Skeleton::kCompute,
                .block_m = row.block_m,
                .block_n = row.block_n,
+               .strip_n = row.strip_n,
                .math_warpgroups = row.warpgroups,
                .cluster_m = row.pair == kPairM ? 2 : 1,
                .cluster_n = row.pair == kPairN ? 2 : 1,

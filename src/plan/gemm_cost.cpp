@@ -97,7 +97,7 @@ double l2_us(const Shape& s) {
   const GemmConfig& c = s.config;
   // A stream tile asks for no more rows than exist; a multicast operand is read once for the pair.
   const double rows = as_double(device::gemm::a_box_rows(c, s.sizes.m));
-  const double cols = static_cast<double>(c.block_n) / c.cluster_m;
+  const double cols = static_cast<double>(c.tile_cols()) / c.cluster_m;
   const double bytes = s.tile_blocks() * s.ctas_per_sm * (rows + cols) * kBlockBytes;
   const double per_clk =
       std::min(s.device.l2_bytes_per_clk_per_sm, s.device.l2_bytes_per_clk / s.active_sms);
@@ -203,7 +203,8 @@ GemmCost cost_of_units(const GemmConfig& config, const Sizes& sizes,
   const int height = config.block_m * config.cluster_m;
   const bool sliced = config.grouped && !config.swap_operands;
   const auto units_m = static_cast<std::int64_t>(std::ceil(work.groups * group_units));
-  const std::int64_t units_n = ceil_div(sizes.n, std::int64_t{config.block_n} * config.cluster_n);
+  const std::int64_t units_n = ceil_div(device::gemm::tiled_cols(config, sizes.n),
+                                        std::int64_t{config.block_n} * config.cluster_n);
   // The grid of a grouped launch is for the most units that there can be.
   const std::int64_t clusters =
       std::min<std::int64_t>(launch.grid / launch.cluster, units_m * units_n);

@@ -30,6 +30,7 @@ std::vector<LaunchTile> launch_tiles(const GemmPlan& plan, const GemmProblem& pr
   const GemmConfig& c = plan.config;
   const std::int64_t clusters = plan.launch.grid / plan.launch.cluster;
   const std::int64_t group_rows = problem.form == Groups::Form::kMasked ? problem.m : 0;
+  const std::int64_t tiled = device::gemm::tiled_cols(c, problem.n);
   const auto add = [&](std::int32_t unit, std::int32_t rank, const Tile& tile) {
     const std::int64_t cluster = unit % clusters;
     tiles.push_back({.cta = cluster * plan.launch.cluster + rank,
@@ -39,8 +40,14 @@ std::vector<LaunchTile> launch_tiles(const GemmPlan& plan, const GemmProblem& pr
                      .row0 = tile.group * group_rows + tile.row,
                      .rows = device::gemm::tile_rows(c, tile),
                      .col0 = tile.col,
-                     .cols = std::min<std::int64_t>(c.block_n, problem.n - tile.col),
+                     .cols = std::min<std::int64_t>(c.block_n, tiled - tile.col),
                      .multicast = c.cluster_m * c.cluster_n > 1});
+    const auto n = static_cast<std::int32_t>(problem.n);
+    const std::int32_t strip = device::gemm::strip_col(c, n, tile.col);
+    if (c.strip_n == 0 || strip >= n) return;
+    tiles.push_back(tiles.back());
+    tiles.back().col0 = strip;
+    tiles.back().cols = std::min(c.strip_n, n - strip);
   };
   if (problem.grouped()) {
     const auto groups = device::gemm::make_group_index(sizes_of(problem), index);

@@ -9,8 +9,8 @@
 
 namespace fathom::plan {
 
-/// A tile that stores something. A tile split along k is one tile, of the first CTA that takes
-/// part.
+/// A tile that stores something, or its strip, which follows it. A tile split along k is one tile,
+/// of the first CTA that takes part.
 struct LaunchTile {
   std::int64_t cta = 0;
   std::int64_t step = 0;     ///< of its cluster, counted from 0

@@ -24,6 +24,8 @@ std::vector<Family> families() {
   return {
       {"Compute128x128", &kCompute128x128, {.m = 129, .n = 136, .k = 300}},
       {"ComputeTwoWaves", &kComputeTwoWaves, {.m = 257, .n = 264, .k = 300}},
+      // One strip and six columns of the next.
+      {"ComputeStrip", &kComputeStrip, {.m = 257, .n = 270, .k = 300}},
       {"ComputeThree", &kComputeThree, {.m = 193, .n = 200, .k = 300}},
       {"ComputeFp32",
        &kComputeFp32,

@@ -12,6 +12,8 @@ const EmulatedKernel kCompute128x128 =
     make<Config{.block_m = 128, .block_n = 128, .num_stages = 4}>();
 const EmulatedKernel kComputeTwoWaves =
     make<Config{.block_m = 256, .block_n = 128, .num_stages = 3, .cluster_n = 2}>();
+const EmulatedKernel kComputeStrip =
+    make<Config{.block_m = 256, .block_n = 128, .strip_n = 8, .num_stages = 3, .cluster_n = 2}>();
 const EmulatedKernel kComputeThree = make<Config{.block_m = 192,
                                                  .block_n = 96,
                                                  .num_stages = 3,

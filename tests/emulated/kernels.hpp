@@ -8,6 +8,7 @@ namespace fathom::testing {
 
 extern const EmulatedKernel kCompute128x128;
 extern const EmulatedKernel kComputeTwoWaves;
+extern const EmulatedKernel kComputeStrip;
 extern const EmulatedKernel kComputeThree;
 extern const EmulatedKernel kComputeFp32;
 extern const EmulatedKernel kComputeScaleB1;

@@ -106,6 +106,7 @@ inline constexpr fathom::device::gemm::Config kConfig{
     .skeleton = fathom::device::gemm::Skeleton::kCompute,
     .block_m = 128,
     .block_n = 128,
+    .strip_n = 0,
     .num_stages = 5,
     .math_warpgroups = 2,
     .cluster_m = 1,

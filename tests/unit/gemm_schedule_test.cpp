@@ -16,6 +16,7 @@ const std::vector<Config> kConfigs = {
     {.block_m = 256, .cluster_n = 2},
     {.block_m = 128, .block_n = 112, .cluster_m = 2},
     {.block_m = 192, .block_n = 128, .math_warpgroups = 3},
+    {.block_m = 256, .strip_n = 8},
     {.skeleton = Skeleton::kStream, .block_m = 64, .block_n = 24, .split_k = 3, .max_k_blocks = 8},
 };
 
@@ -24,7 +25,7 @@ void expect_each_tile_once(const Config& c, int64_t m, int64_t n, int band, int 
   const Schedule s = make_dense_schedule(c, m, n, band);
   const LaunchShape launch = launch_shape(c, s, max_ctas, 0);
   const int64_t tiles_m = ceil_div<int64_t>(m, c.block_m);
-  const int64_t tiles_n = ceil_div<int64_t>(n, c.block_n);
+  const int64_t tiles_n = ceil_div<int64_t>(tiled_cols(c, n), c.block_n);
   std::vector<int> visits(static_cast<std::size_t>(tiles_m * tiles_n));
   const int pair = c.cluster_m * c.cluster_n;
   const int clusters = launch.grid / launch.cluster;
@@ -36,7 +37,7 @@ void expect_each_tile_once(const Config& c, int64_t m, int64_t n, int band, int 
         ASSERT_EQ(t.row % c.block_m, 0);
         ASSERT_EQ(t.col % c.block_n, 0);
         ASSERT_EQ(t.row_end, m);
-        if (t.row < m && t.col < n)
+        if (t.row < m && t.col < tiled_cols(c, n))
           ++visits[static_cast<std::size_t>(t.row / c.block_m * tiles_n + t.col / c.block_n)];
       }
     }
@@ -59,6 +60,29 @@ TEST(GemmSchedule, EveryTileExactlyOnce) {
     expect_each_tile_once(c, m, n, pick(1, 20), pick(1, 132));
     if (HasFatalFailure()) FAIL() << "seed " << kSeed << " case " << i;
   }
+}
+
+TEST(GemmSchedule, StripsDealTheLastColumnsOut) {
+  const Config c{.block_m = 256, .strip_n = 8};
+  int columns = 0;
+  for (int n = 129; n < 4000; ++n) {
+    const Sizes sizes{.m = 300, .n = n, .k = 128, .a_pitch = 128, .b_pitch = 128, .d_pitch = n};
+    const int tiles = n / 128;
+    const bool fit = n % 128 > 0 && n % 128 <= 8 * tiles;
+    ASSERT_EQ(why_unfit(c, sizes) == nullptr, fit) << n;
+    if (!fit) continue;
+    std::vector<int> visits(static_cast<std::size_t>(n));
+    for (int tile = 0; tile < tiles; ++tile) {
+      const int strip = strip_col(c, n, tile * 128);
+      for (int col = tile * 128; col < tile * 128 + 128; ++col)
+        ++visits[static_cast<std::size_t>(col)];
+      for (int col = strip; col < std::min(strip + 8, n); ++col)
+        ++visits[static_cast<std::size_t>(col)];
+    }
+    for (const int v : visits) ASSERT_EQ(v, 1) << n;
+    ++columns;
+  }
+  EXPECT_GT(columns, 2000);
 }
 
 TEST(GemmSchedule, BandsWalkDownBeforeAcross) {
@@ -99,7 +123,8 @@ TEST(GemmSchedule, TensorMapsStayInsideTheRulesOfTma) {
                         .scale_a_k_stride = 4100};
       ASSERT_EQ(launch_shape(c, make_dense_schedule(c, m, 2112, 8), 132, 0).block, c.num_threads());
       const TensorMapSpecs maps = describe_tensor_maps(c, sizes);
-      for (const TensorMapSpec& map : {maps.a, maps.b, maps.scale_a, maps.scale_b, maps.d}) {
+      for (const TensorMapSpec& map :
+           {maps.a, maps.b, maps.b_strip, maps.scale_a, maps.scale_b, maps.d}) {
         if (!map.used) continue;
         const int bytes = map.element == MapElement::kU8     ? 1
                           : map.element == MapElement::kBf16 ? 2

@@ -11,6 +11,7 @@
 #include <set>
 #include <vector>
 
+#include "gemm/schedule.hpp"
 #include "reference/gemm.hpp"
 #include "reference/problem_data.hpp"
 #include "support/gemm_problems.hpp"
@@ -100,22 +101,33 @@ Case case_of(Form form, std::vector<std::int64_t> counts, std::int64_t alignment
   return c;
 }
 
+/// Whether this is what a tile takes of the columns past whole tiles.
+bool is_strip(const Case& c, const GemmPlan& plan, const LaunchTile& t) {
+  return t.col0 >= device::gemm::tiled_cols(plan.config, c.problem.n);
+}
+
 /// Every element of a valid row is in one tile, no other element in any.
 void expect_cover(const Case& c, const GemmPlan& plan, const std::vector<LaunchTile>& tiles) {
   const std::int64_t n = c.problem.n;
-  // Tiles of one config start at multiples of block_n: a row's tiles are marked by column block.
-  const std::int64_t col_blocks = (n + plan.config.block_n - 1) / plan.config.block_n;
+  // Tiles and strips start at multiples of 8: a row's are marked by eight columns.
+  const std::int64_t col_blocks = (n + 7) / 8;
+  const std::int64_t tiled = device::gemm::tiled_cols(plan.config, n);
   std::vector<int> visits(c.owner.size() * static_cast<std::size_t>(col_blocks));
   for (const LaunchTile& t : tiles) {
     ASSERT_GE(t.rows, 1);
     ASSERT_LE(t.rows, plan.config.block_m);
-    ASSERT_EQ(t.col0 % plan.config.block_n, 0);
-    ASSERT_EQ(t.cols, std::min<std::int64_t>(plan.config.block_n, n - t.col0));
+    if (is_strip(c, plan, t)) {
+      ASSERT_EQ(t.cols, std::min<std::int64_t>(plan.config.strip_n, n - t.col0));
+    } else {
+      ASSERT_EQ(t.col0 % plan.config.block_n, 0);
+      ASSERT_EQ(t.cols, std::min<std::int64_t>(plan.config.block_n, tiled - t.col0));
+    }
     ASSERT_GE(t.row0, 0);
     ASSERT_LE(t.row0 + t.rows, static_cast<std::int64_t>(c.owner.size()));
     for (std::int64_t row = t.row0; row < t.row0 + t.rows; ++row) {
       ASSERT_EQ(c.owner[static_cast<std::size_t>(row)], t.group) << "row " << row;
-      ++visits[static_cast<std::size_t>(row * col_blocks + t.col0 / plan.config.block_n)];
+      for (std::int64_t block = t.col0 / 8; block < (t.col0 + t.cols + 7) / 8; ++block)
+        ++visits[static_cast<std::size_t>(row * col_blocks + block)];
     }
   }
   for (std::size_t i = 0; i < visits.size(); ++i) {
@@ -124,14 +136,16 @@ void expect_cover(const Case& c, const GemmPlan& plan, const std::vector<LaunchT
   }
 }
 
-/// Where the tiles run: inside the grid, one a CTA and step, pairs of one group side by side.
-void expect_places(const GemmPlan& plan, const std::vector<LaunchTile>& tiles) {
+/// Where the tiles run: inside the grid, one a CTA and step (beside its strip), pairs of one group
+/// side by side.
+void expect_places(const Case& c, const GemmPlan& plan, const std::vector<LaunchTile>& tiles) {
   std::set<std::pair<std::int64_t, std::int64_t>> places;
   std::map<std::pair<std::int64_t, std::int64_t>, std::int64_t> group_of_step;
   for (const LaunchTile& t : tiles) {
     ASSERT_LT(t.cta, plan.launch.grid);
     ASSERT_EQ(t.cta / plan.launch.cluster, t.cluster);
-    ASSERT_TRUE(places.insert({t.cta, t.step}).second) << "cta " << t.cta << " step " << t.step;
+    ASSERT_EQ(places.insert({t.cta, t.step}).second, !is_strip(c, plan, t))
+        << "cta " << t.cta << " step " << t.step;
     const auto [at, first] = group_of_step.insert({{t.cluster, t.step}, t.group});
     ASSERT_EQ(at->second, t.group) << "a pair in two groups";
     ASSERT_EQ(t.multicast, plan.config.cluster_m * plan.config.cluster_n > 1);
@@ -148,7 +162,7 @@ void expect_lawful(Case c, const GemmConfig& config, int sms) {
   const GemmPlan plan = plan_gemm(c.problem, DeviceSpec{});
   const std::vector<LaunchTile> tiles = launch_tiles(plan, c.problem, c.index());
   expect_cover(c, plan, tiles);
-  expect_places(plan, tiles);
+  expect_places(c, plan, tiles);
 }
 
 TEST(GemmTiles, EveryRowOfEveryGroupOnceAndNothingElse) {
@@ -184,7 +198,7 @@ TEST(GemmTiles, NoRowsNoTiles) {
 TEST(GemmTiles, DenseTilesCoverD) {
   for (const std::int64_t m : {1, 64, 129, 1000}) {
     Case c;
-    c.problem = dense_problem(m, 600, 1024);
+    c.problem = dense_problem(m, 528, 1024);  // 16 columns past whole tiles of 128: two strips
     c.owner.assign(static_cast<std::size_t>(m), 0);
     for (const GemmConfig& config : gemm_configs())
       if (!config.grouped) expect_lawful(c, config, 77);
