@@ -16,4 +16,10 @@ BalancePlacement place_near(const BalanceProblem& problem, std::span<const float
                             const std::vector<int>& counts, const BalancePlacement& current,
                             double target);
 
+/// `current` with every group on the node that `node_of_group` names: its experts take the slots of
+/// groups that leave, heavy ones first on the least loaded GPU; all others stay where they are.
+BalancePlacement with_groups(const BalanceProblem& problem, std::span<const float> loads,
+                             const BalancePlacement& current,
+                             const std::vector<int>& node_of_group);
+
 }  // namespace fathom::plan

@@ -188,9 +188,12 @@ class Planner {
     candidates_.push_back(taken());
     const BalancePlacement fresh_start = place_experts(problem_, loads_, current_groups());
     for (const std::vector<int>& counts : {counts_of(fresh_start), counts_of(request_.current)}) {
-      approach(limits, [&](double target) { return moved_towards(counts, target, limits); });
+      approach(limits, [&](double target) {
+        return moved_towards(request_.current, counts, target, limits);
+      });
       approach(limits, [&](double target) { return placed_near(counts, target, limits); });
     }
+    if (problem_.by_node) change_groups(limits);
   }
 
   /// The lowest target that a way of changing the current placement reaches, by bisection.
@@ -217,10 +220,23 @@ class Planner {
     return taken();
   }
 
+  /// The same after as few exchanges of groups between nodes as bring the nodes below the published
+  /// maximum.
+  void change_groups(const SearchLimits& limits) {
+    const std::vector<int> groups = current_groups();
+    const std::vector<int> next = exchange_groups(problem_, loads_, groups, allowed_load_);
+    if (next == groups) return;
+    const BalancePlacement start = with_groups(problem_, loads_, request_.current, next);
+    state_.start(loads_, start, request_.current);
+    if (limits.max_moves >= 0 && state_.moves() > limits.max_moves) return;
+    const std::vector<int> counts = counts_of(place_experts(problem_, loads_, next));
+    approach(limits, [&](double target) { return moved_towards(start, counts, target, limits); });
+  }
+
   /// Replicas first, then changes that take load off all GPUs beyond the target.
-  Candidate moved_towards(const std::vector<int>& counts, double target,
-                          const SearchLimits& limits) {
-    state_.start(loads_, request_.current, request_.current);
+  Candidate moved_towards(const BalancePlacement& start, const std::vector<int>& counts,
+                          double target, const SearchLimits& limits) {
+    state_.start(loads_, start, request_.current);
     change_counts(state_, limits, counts, target);
     reach_target(state_, limits, target);
     lower_max_load(state_, limits);

@@ -133,17 +133,30 @@ void place_domain(const BalanceProblem& problem, std::span<const float> loads, i
   }
 }
 
-/// Exchanges groups between the heaviest node and another while that lowers the heavier of both.
-void exchange_groups(const std::vector<double>& sums, std::vector<double>& node_load,
-                     std::vector<int>& node_of_group) {
-  const int groups = static_cast<int>(sums.size());
+std::vector<double> group_loads(const BalanceProblem& problem, std::span<const float> loads) {
+  std::vector<double> sums(problem.groups, 0.0);
+  for (int e = 0; e < problem.experts; ++e) sums[e / problem.experts_per_group()] += loads[e];
+  return sums;
+}
+
+}  // namespace
+
+std::vector<int> exchange_groups(const BalanceProblem& problem, std::span<const float> loads,
+                                 std::vector<int> node_of_group, double enough) {
+  const std::vector<double> sums = group_loads(problem, loads);
+  std::vector<double> node_load(problem.domains.size(), 0.0);
+  for (int group = 0; group < problem.groups; ++group) {
+    node_load[node_of_group[group]] += sums[group];
+  }
+  const double most = enough * problem.gpus / static_cast<double>(problem.domains.size());
   while (true) {
     const auto heavy =
         static_cast<int>(std::max_element(node_load.begin(), node_load.end()) - node_load.begin());
+    if (node_load[heavy] <= most) return node_of_group;
     double best = node_load[heavy] * (1 - 1e-9);
     int mine = -1, theirs = -1;
-    for (int a = 0; a < groups; ++a) {
-      for (int b = 0; b < groups && node_of_group[a] == heavy; ++b) {
+    for (int a = 0; a < problem.groups; ++a) {
+      for (int b = 0; b < problem.groups && node_of_group[a] == heavy; ++b) {
         if (node_of_group[b] == heavy) continue;
         const double shift = sums[a] - sums[b];
         const double load = std::max(node_load[heavy] - shift, node_load[node_of_group[b]] + shift);
@@ -153,7 +166,7 @@ void exchange_groups(const std::vector<double>& sums, std::vector<double>& node_
         theirs = b;
       }
     }
-    if (mine < 0) return;
+    if (mine < 0) return node_of_group;
     const double shift = sums[mine] - sums[theirs];
     node_load[heavy] -= shift;
     node_load[node_of_group[theirs]] += shift;
@@ -161,11 +174,8 @@ void exchange_groups(const std::vector<double>& sums, std::vector<double>& node_
   }
 }
 
-}  // namespace
-
 std::vector<int> spread_groups(const BalanceProblem& problem, std::span<const float> loads) {
-  std::vector<double> sums(problem.groups, 0.0);
-  for (int e = 0; e < problem.experts; ++e) sums[e / problem.experts_per_group()] += loads[e];
+  const std::vector<double> sums = group_loads(problem, loads);
   std::vector<int> order(problem.groups);
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(),
@@ -183,8 +193,7 @@ std::vector<int> spread_groups(const BalanceProblem& problem, std::span<const fl
     ++size[lightest];
     node_load[lightest] += sums[group];
   }
-  exchange_groups(sums, node_load, node_of_group);
-  return node_of_group;
+  return exchange_groups(problem, loads, std::move(node_of_group), 0);
 }
 
 BalancePlacement place_experts(const BalanceProblem& problem, std::span<const float> loads,
