@@ -79,18 +79,20 @@ def bound_scales():
 
 
 @pytest.mark.parametrize("fine", [False, True])
-def test_scales_are_copied_only_where_that_is_allowed(fine):
-    a, b = activations(40, 384), weights(264, 384)
+@pytest.mark.parametrize("m", [40, 72])
+def test_scales_are_copied_only_where_that_is_allowed_and_pays(fine, m):
+    a, b = activations(m, 384), weights(264, 384)
     if fine:
         b = deep_gemm.per_token_cast_to_fp8(torch.ones(264, 384, device=DEVICE), use_ue8m0=False)
     results = []
     for allowed in (False, True):
         deep_gemm.set_allow_transform(allowed)
         assert deep_gemm.get_allow_transform() is allowed
-        d = torch.ones((40, 264), dtype=torch.float32, device=DEVICE)
+        copied = allowed and m >= 64
+        d = torch.ones((m, 264), dtype=torch.float32, device=DEVICE)
         calls._plans.clear()
         deep_gemm.fp8_gemm_nt(a, b, d, c=d)
-        assert bound_scales() == ((1, 40) if allowed else (3, 1), (1, 264) if allowed and fine else (3, 1))
+        assert bound_scales() == ((1, m) if copied else (3, 1), (1, 264) if copied and fine else (3, 1))
         results.append(d)
     assert torch.equal(*results)
     with pytest.raises(deep_gemm.DeepGemmError, match="scale_a has dtype fp64"):
@@ -98,7 +100,7 @@ def test_scales_are_copied_only_where_that_is_allowed(fine):
 
 
 def test_copied_scales_of_groups():
-    groups, rows = 3, 20
+    groups, rows = 3, 24
     a, b = activations(groups * rows, 256), weights(264 * groups, 256)
     a = a[0].view(groups, rows, 256), a[1].view(groups, rows, 2)
     b = b[0].view(groups, 264, 256), torch.rand(groups, 3, 2, device=DEVICE)
@@ -109,7 +111,7 @@ def test_copied_scales_of_groups():
         d = torch.zeros((groups, rows, 264), dtype=torch.bfloat16, device=DEVICE)
         calls._plans.clear()
         deep_gemm.m_grouped_fp8_gemm_nt_masked(a, b, d, masked_m, 10)
-        assert bound_scales()[0] == ((40, 1, 20) if allowed else (40, 2, 1))
+        assert bound_scales()[0] == ((48, 1, 24) if allowed else (48, 2, 1))
         results.append(d)
     assert torch.equal(*results)
 

@@ -71,7 +71,7 @@ def get_pdl():
 
 def set_allow_transform(enable):
     """Lets calls copy float32 scales that lie contiguous along k into the layout that is read fastest, as upstream does without
-    asking. Off at first: then nothing is copied."""
+    asking, where a has 64 rows or more. Off at first: then nothing is copied."""
     global _allow_transform
     _allow_transform = bool(enable)
 
