@@ -101,6 +101,7 @@ struct Loader {
     int strip;                 // of B
     int scale_row, scale_col;  // of their scales
     int scale_a_k, scale_b_k;  // block 0 of k
+    uint64_t b_policy;
 
     FATHOM_DEVICE Place(const Params& params, const Tile& tile)
         : row(tile.row),
@@ -109,12 +110,13 @@ struct Loader {
           scale_row(tile.row),
           scale_col(tile.col),
           scale_a_k(0),
-          scale_b_k(0) {
-      if constexpr (kConfig.strip_n > 0) {
-        constexpr Config kFolded = kConfig;  // see UnitWalk
-        strip = strip_col(kFolded, params.n, tile.col);
-      }
+          scale_b_k(0),
+          b_policy(params.b_policy) {
+      constexpr Config kFolded = kConfig;  // see UnitWalk
+      if constexpr (kConfig.strip_n > 0) strip = strip_col(kFolded, params.n, tile.col);
       if constexpr (kConfig.grouped) {
+        // Planned to be read once, and the group turns out to be longer than a tile.
+        if (!ends_item(kFolded, tile)) b_policy = static_cast<uint64_t>(CachePolicy::kNormal);
         scale_row = tile_base(tile.row);
         row = scale_row + tile.group * params.a_group_rows;
         col += tile.group * params.b_group_rows;
@@ -173,10 +175,10 @@ struct Loader {
     load_shared_half<kConfig.cluster_n, kConfig.block_m>(params.a, a, k, place.row, full,
                                                          params.a_policy);
     load_shared_half<kConfig.cluster_m, kConfig.block_n>(params.b, b, k, place.col, full,
-                                                         params.b_policy);
+                                                         place.b_policy);
     if constexpr (kConfig.strip_n > 0)
       ptx::tma_load_2d(b + kConfig.block_n * kBlockK, params.b_strip, k, place.strip, full,
-                       params.b_policy);
+                       place.b_policy);
     if (params.scales_of_a.by_tma)
       ptx::tma_load_2d(smem + kPlan.scale_a + stage * kPlan.scale_a_stage_bytes, params.scale_a,
                        place.scale_row, place.scale_a_k + k_block, full,

@@ -35,6 +35,7 @@ struct Schedule {
   int32_t units_n = 0;
   int32_t band_m =
       1;  ///< units along m that are walked together before moving on along n, for reuse in L2
+  int32_t turn = 0;  ///< grouped: the unit of a band that is walked first, modulo the band
 
   FATHOM_HD constexpr int32_t num_units() const { return units_m * units_n; }
 };
@@ -70,6 +71,10 @@ FATHOM_HD constexpr Schedule make_dense_schedule(const Config& c, int64_t m, int
 ///   |  1 3 5 7     so that the units in flight touch little of either.
 ///   v  8 9 . .
 ///
+/// `turn` starts the columns further down: else the CTAs that have the last tile of a group, which
+/// may hold few rows, would have it in every group, wherever their number is a multiple of the
+/// band's.
+///
 /// `pair_rank` is the CTA's place in a multicast pair (0 otherwise). Every tile of D comes up
 /// exactly once over unit in [0, num_units) and pair_rank in [0, cluster_m * cluster_n).
 FATHOM_HD constexpr Tile dense_tile(const Config& c, const Schedule& s, int32_t unit,
@@ -82,7 +87,9 @@ FATHOM_HD constexpr Tile dense_tile(const Config& c, const Schedule& s, int32_t 
     const int32_t within = unit - band * band_units;
     const int32_t rows = min_of(s.band_m, s.units_m - band * s.band_m);
     unit_n = within / rows;
-    unit_m = band * s.band_m + within - unit_n * rows;
+    int32_t down = within - unit_n * rows;
+    if (c.grouped) down = (down + s.turn) % rows;
+    unit_m = band * s.band_m + down;
   }
   const int32_t rank_m = c.cluster_m == 2 ? pair_rank : 0;
   const int32_t rank_n = c.cluster_n == 2 ? pair_rank : 0;
@@ -110,7 +117,7 @@ FATHOM_HD constexpr Schedule make_grouped_schedule(const Config& c, const GroupI
 /// The dense schedule of one item's rows.
 FATHOM_HD constexpr Schedule item_schedule(const Config& c, const Schedule& s, const Item& item) {
   const int32_t rows = item.row < item.row_end ? item.row_end - tile_base(item.row) : 0;
-  return {rows, ceil_div(rows, c.block_m * c.cluster_m), s.units_n, s.band_m};
+  return {rows, ceil_div(rows, c.block_m * c.cluster_m), s.units_n, s.band_m, item.group};
 }
 
 /// Grouped order: item by item, inside an item as in dense_tile. No tile and no pair reaches into
@@ -125,6 +132,12 @@ FATHOM_HD constexpr Tile item_tile(const Config& c, const Schedule& s, const Ite
 /// Rows that a tile stores, dense or grouped: [tile.row, tile.row + tile_rows).
 FATHOM_HD constexpr int32_t tile_rows(const Config& c, const Tile& tile) {
   return max_of(0, min_of(tile_base(tile.row) + c.block_m, tile.row_end) - tile.row);
+}
+
+/// Whether this is the last tile of its column of a group: who loads the weights of any other may
+/// expect that they are read again within a step or two.
+FATHOM_HD constexpr bool ends_item(const Config& c, const Tile& tile) {
+  return tile_base(tile.row) + c.block_m >= tile.row_end;
 }
 
 /// visit(unit, pair_rank, tile) for every tile of a grouped launch that stores something, in the

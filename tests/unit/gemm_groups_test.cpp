@@ -217,6 +217,35 @@ TEST(GemmGroups, EveryOwnedRowInOneTileOfItsGroup) {
   }
 }
 
+// Weights are loaded as wanted again by all tiles of a group and column but the last.
+TEST(GemmGroups, OneTileOfEachColumnEndsItsItem) {
+  const Config c{.block_m = 32, .block_n = 128, .grouped = true, .swap_operands = true};
+  const std::vector<int32_t> offsets = {3, 3, 5, 36, 37, 400};
+  const GroupIndex index{offsets.data(), GroupForm::kOffsets, 0, 5, 400, 1};
+  std::map<std::pair<int, int>, int> tiles, ends;
+  for_each_grouped_tile(c, make_grouped_schedule(c, index, 300, 4), 300, index,
+                        [&](int, int, const Tile& t) {
+                          ++tiles[{t.group, t.col}];
+                          ends[{t.group, t.col}] += ends_item(c, t) ? 1 : 0;
+                        });
+  EXPECT_EQ(tiles.size(), 4u * 3);
+  EXPECT_EQ((tiles[{4, 0}]), 12);  // rows 36 to 399
+  for (const auto& [at, count] : ends) EXPECT_EQ(count, 1) << "group " << at.first;
+}
+
+// Three equal groups of a whole and half a tile: no CTA has the halves of all.
+TEST(GemmGroups, PartialTilesAreDealtInTurn) {
+  const Config c{.block_m = 64, .block_n = 128, .math_warpgroups = 1, .grouped = true};
+  const std::vector<int32_t> offsets = {0, 96, 192, 288};
+  const GroupIndex index{offsets.data(), GroupForm::kOffsets, 0, 3, 288, 1};
+  std::map<int, int> halves;
+  for_each_grouped_tile(c, make_grouped_schedule(c, index, 4 * 128, 8), 4 * 128, index,
+                        [&](int unit, int, const Tile& t) {
+                          if (tile_rows(c, t) < 64) ++halves[unit % 8];
+                        });
+  EXPECT_EQ(halves.size(), 8u);  // 8 units a group: without the turn only 4 of 8 CTAs
+}
+
 TEST(GemmGroups, BrokenMetadataStaysInsideTheTensor) {
   Dice dice(kSeed + 2);
   for (int i = 0; i < 3000; ++i) {
@@ -299,6 +328,20 @@ TEST(GemmGroups, ContiguousRowsAreOnePlane) {
   EXPECT_EQ(p.a_group_rows, 0);
   EXPECT_EQ(p.d_group_rows, 0);
   EXPECT_EQ(p.b_policy, static_cast<uint64_t>(CachePolicy::kNormal));
+}
+
+TEST(GemmGroups, OnlyFewWeightsAreLoadedEvictFirst) {
+  const Config c{.block_m = 64, .block_n = 128, .math_warpgroups = 1, .grouped = true};
+  Sizes s = masked_sizes();
+  EXPECT_TRUE(evicts_weights_first(c, s));
+  s.n = kMostEvictFirstBytes / s.groups.num_groups / s.k + 1;
+  EXPECT_TRUE(reads_weights_once(c, s));
+  EXPECT_FALSE(evicts_weights_first(c, s));
+  // Of contiguous rows, no more groups than rows have any.
+  s.groups.form = GroupForm::kOffsets;
+  s.groups.expected_rows = 1;
+  s.m = 5;
+  EXPECT_TRUE(evicts_weights_first(c, s));
 }
 
 TEST(GemmGroups, UnfitGroupsSayWhy) {
