@@ -112,9 +112,12 @@ struct Loader {
           scale_a_k(0),
           scale_b_k(0),
           b_policy(params.b_policy) {
-      constexpr Config kFolded = kConfig;  // see UnitWalk
-      if constexpr (kConfig.strip_n > 0) strip = strip_col(kFolded, params.n, tile.col);
+      if constexpr (kConfig.strip_n > 0) {
+        constexpr Config kFolded = kConfig;  // see UnitWalk
+        strip = strip_col(kFolded, params.n, tile.col);
+      }
       if constexpr (kConfig.grouped) {
+        constexpr Config kFolded = kConfig;
         // Planned to be read once, and the group turns out to be longer than a tile.
         if (!ends_item(kFolded, tile)) b_policy = static_cast<uint64_t>(CachePolicy::kNormal);
         scale_row = tile_base(tile.row);

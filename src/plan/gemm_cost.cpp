@@ -65,12 +65,15 @@ double latency_us(const Shape& s) {
   const GemmConfig& c = s.config;
   const GemmCostCoefficients& co = s.coefficients;
   const double wgmma = wgmma_clocks(s, c.waves() * device::gemm::kWgmmaM);
+  const double early = c.grouped ? co.grouped_early_wait_clk : co.early_wait_clk;
   const double rest = c.stream()       ? co.stream_latency_clk
-                      : c.early_wait() ? co.early_wait_clk
+                      : c.early_wait() ? early
                                        : co.block_latency_clk;
+  const double scales = c.swap_operands ? co.swapped_latency_clk * c.block_m / 64 : 0;
   const double pair = c.stream() || c.cluster_size() == 1 ? 0 : co.pair_latency_clk;
   const double blocks = s.tile_blocks() / c.k_warpgroups();
-  return blocks * (wgmma + rest + pair) / (s.device.max_clock_ghz * co.latency_clock_share * 1e3);
+  return blocks * (wgmma + rest + scales + pair) /
+         (s.device.max_clock_ghz * co.latency_clock_share * 1e3);
 }
 
 /// Rows of the last box of A that lie outside it.
@@ -116,17 +119,18 @@ double hbm_us(const Shape& s, int band_tiles) {
   const double band_bytes = as_double(band_tiles) * c.block_m * as_double(s.sizes.k);
   const double band_waves =
       std::ceil(as_double(s.units_n) * band_tiles / c.cluster_m / as_double(s.clusters));
-  const double b_reads =
-      c.stream() ? 1 + s.coefficients.stream_reread_share * (as_double(s.units_m) - 1)
-      // Evict-first weights are gone before a second tile of the group comes.
-      : s.config.grouped && device::gemm::reads_weights_once(c, s.sizes) ? s.group_units
-      : b <= useful                                                      ? 1.0
-                                                                         : bands;
+  double b_reads = c.stream() ? 1 + s.coefficients.stream_reread_share * (as_double(s.units_m) - 1)
+                   : b <= useful ? 1.0
+                                 : bands;
+  if (c.grouped) {
+    const double cols = as_double(s.units_n) * c.block_n * c.cluster_n;
+    b_reads += s.coefficients.group_reread_share * (s.group_units - 1);
+    b_reads *= 1 + s.coefficients.group_overhang_share * (cols / as_double(s.sizes.n) - 1);
+  }
   const double reads = a * (band_bytes <= useful ? 1.0 : band_waves) + s.work.groups * b * b_reads;
-  // Loads of weights that are read once are evict-first and leave dirty lines alone; others push
-  // out up to 0.7 of L2.
+  // Loads that are evict-first leave dirty lines alone; others push out up to 0.7 of L2.
   const double write_backs =
-      device::gemm::reads_weights_once(c, s.sizes)
+      device::gemm::evicts_weights_first(c, s.sizes)
           ? 0.0
           : std::min(s.device.hbm_write_back_share * reads, 0.7 * as_double(s.device.l2_bytes));
   const double slots = as_double(s.steps) * as_double(s.clusters);
@@ -195,6 +199,17 @@ int band_tiles_of(const GemmConfig& config, std::int64_t units_m, std::int64_t c
 
 namespace {
 
+/// The band of a grouped launch, `expected` for the expected rows. A group that turns out longer
+/// should find its weights in L2 for all of its tiles too, and a band that no group fills costs
+/// nothing. Not for the cost, which must not depend on max_m.
+int group_band_tiles(const GemmConfig& config, const Sizes& sizes, std::int64_t expected_units,
+                     int expected, std::int64_t clusters, std::int64_t l2_useful_bytes) {
+  if (expected < expected_units * config.cluster_m) return expected;
+  const std::int64_t most_units =
+      ceil_div(sizes.m, std::int64_t{config.block_m} * config.cluster_m);
+  return std::max(expected, band_tiles_of(config, most_units, clusters, sizes.k, l2_useful_bytes));
+}
+
 /// The cost when each group makes so many units along m.
 GemmCost cost_of_units(const GemmConfig& config, const Sizes& sizes,
                        const device::gemm::LaunchShape& launch, int sms, const DeviceSpec& device,
@@ -217,13 +232,16 @@ GemmCost cost_of_units(const GemmConfig& config, const Sizes& sizes,
       std::min(device.max_clock_ghz, device.capped_clock_ghz * device.num_sms / active *
                                          std::pow(busy, -coefficients.idle_clock_exponent));
   const double waiting = device.max_clock_ghz * coefficients.latency_clock_share;
+  // Warpgroups whose 64 rows of a tile are foreign do not multiply.
+  const double foreign_slices =
+      sliced ? 1 - group_slices * device::gemm::kWgmmaM / (group_units * height) : 0;
   const Shape s{config,
                 sizes,
                 device,
                 coefficients,
                 work,
                 group_units,
-                sliced ? group_slices * device::gemm::kWgmmaM / (group_units * height) : 1.0,
+                1 - (1 - coefficients.foreign_slice_share) * foreign_slices,
                 units_m,
                 units_n,
                 clusters,
@@ -235,8 +253,9 @@ GemmCost cost_of_units(const GemmConfig& config, const Sizes& sizes,
   GemmCost cost;
   cost.tiles = units_m * units_n * config.cluster_m * config.cluster_n;
   cost.steps = s.steps;
-  cost.band_tiles = band_tiles_of(config, static_cast<std::int64_t>(std::ceil(group_units)),
-                                  clusters, sizes.k, device.l2_useful_bytes);
+  const auto expected_units = static_cast<std::int64_t>(std::ceil(group_units));
+  cost.band_tiles =
+      band_tiles_of(config, expected_units, clusters, sizes.k, device.l2_useful_bytes);
   cost.start_us = coefficients.launch_us + coefficients.fill_us +
                   (config.cluster_size() > 1 ? coefficients.cluster_start_us : 0);
   cost.tensor_us = tensor_us(s);
@@ -244,6 +263,9 @@ GemmCost cost_of_units(const GemmConfig& config, const Sizes& sizes,
   cost.ring_us = ring_us(s);
   cost.l2_us = l2_us(s);
   cost.hbm_us = hbm_us(s, cost.band_tiles);
+  if (config.grouped)
+    cost.band_tiles = group_band_tiles(config, sizes, expected_units, cost.band_tiles, clusters,
+                                       device.l2_useful_bytes);
   cost.epilogue_us = epilogue_us(s);
   cost.total_us = cost.start_us + p_norm(cost, coefficients.norm) + cost.epilogue_us;
   return cost;
@@ -256,14 +278,17 @@ GemmCost gemm_cost(const GemmConfig& config, const Sizes& sizes,
                    const GemmCostCoefficients& coefficients) {
   const GemmWork work = expected_work(sizes);
   const int height = config.block_m * config.cluster_m;
-  const auto cost = [&](auto pieces) {
-    return cost_of_units(config, sizes, launch, sms, device, coefficients, work,
-                         pieces(height, work), pieces(device::gemm::kWgmmaM, work));
+  const auto cost = [&](double units, double slices) {
+    return cost_of_units(config, sizes, launch, sms, device, coefficients, work, units, slices);
   };
-  if (work.uneven >= 1) return cost(routed_pieces);
-  GemmCost exact = cost(exact_pieces);
-  if (work.uneven > 0)
-    exact.total_us += work.uneven * (cost(routed_pieces).total_us - exact.total_us);
+  const auto routed = [&] {
+    return cost(routed_pieces(height, work), routed_pieces(device::gemm::kWgmmaM, work));
+  };
+  if (work.uneven >= 1) return routed();
+  // Nothing is won by foreign slices.
+  const double units = exact_pieces(height, work);
+  GemmCost exact = cost(units, units * height / device::gemm::kWgmmaM);
+  if (work.uneven > 0) exact.total_us += work.uneven * (routed().total_us - exact.total_us);
   return exact;
 }
 

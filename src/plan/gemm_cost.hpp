@@ -32,16 +32,27 @@ struct GemmCostCoefficients {
   double idle_clock_exponent = 0.3833;
   /// Wait, fence, issue, drain, promote: what a warpgroup's block of k takes beyond its wgmma ...
   double block_latency_clk = 240;
-  double early_wait_clk = 596.8;      ///< ... with the next stage awaited under the running wgmma
+  double early_wait_clk = 596.8;  ///< ... with the next stage awaited under the running wgmma
+  /// ... the same in groups, by timings made after the promotion got its control bits
+  /// (jit/ffma_runs.hpp); the dense ones above 256 rows are older.
+  double grouped_early_wait_clk = 450;
   double stream_latency_clk = 258.9;  ///< ... in the stream skeleton
   double pair_latency_clk = 98;       ///< ... more where a pair waits for both halves of an operand
   double latency_clock_share = 1.07;  ///< SM clock of a loop that waits, of the highest
+  double swapped_latency_clk =
+      100;  ///< ... more for 64 rows that each bring a scale, swapped operands
+  /// What a slice of 64 rows that belong to nobody in a tile costs of one that is multiplied. In
+  /// equal groups the same CTAs have it every time, and nothing is won.
+  double foreign_slice_share = 0.47;
   double odd_width_share = 0.1149;  ///< lost in the loop when scales of B change within 32 columns
   double l2_rate_share = 1.36;      ///< L2-to-SM rate reached, of DeviceSpec's
   double load_round_trip_us = 1.598;  ///< a slot's release to the arrival of its next operands
   /// TMA takes so long for a row of a box that lies outside A, and loads nothing meanwhile.
   double clipped_row_clk = 12;
-  double stream_reread_share = 0.5;     ///< weights that a second tile of rows finds no more in L2
+  double stream_reread_share = 0.5;   ///< weights that a second tile of rows finds no more in L2
+  double group_reread_share = 0.185;  ///< the same of a group's second tile of rows, its neighbour
+  /// A tile that goes beyond n fetches columns of the next group: what of that costs bandwidth.
+  double group_overhang_share = 0.56;
   double hbm_tail_share = 0.3044;       ///< bandwidth lost to the idle slots of the last step
   double staging_bytes_per_ns = 56.76;  ///< D through registers, staging and TMA store, per SM
   double staging_wait_us = 0.1237;      ///< until a staging buffer has been read by its store
@@ -66,14 +77,19 @@ void for_each_coefficient(Coefficients& c, Visit&& visit) {
   visit("idle_clock_exponent", c.idle_clock_exponent);
   visit("block_latency_clk", c.block_latency_clk);
   visit("early_wait_clk", c.early_wait_clk);
+  visit("grouped_early_wait_clk", c.grouped_early_wait_clk);
   visit("stream_latency_clk", c.stream_latency_clk);
   visit("pair_latency_clk", c.pair_latency_clk);
   visit("latency_clock_share", c.latency_clock_share);
+  visit("swapped_latency_clk", c.swapped_latency_clk);
+  visit("foreign_slice_share", c.foreign_slice_share);
   visit("odd_width_share", c.odd_width_share);
   visit("l2_rate_share", c.l2_rate_share);
   visit("load_round_trip_us", c.load_round_trip_us);
   visit("clipped_row_clk", c.clipped_row_clk);
   visit("stream_reread_share", c.stream_reread_share);
+  visit("group_reread_share", c.group_reread_share);
+  visit("group_overhang_share", c.group_overhang_share);
   visit("hbm_tail_share", c.hbm_tail_share);
   visit("staging_bytes_per_ns", c.staging_bytes_per_ns);
   visit("staging_wait_us", c.staging_wait_us);

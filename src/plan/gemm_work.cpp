@@ -9,10 +9,16 @@ namespace {
 
 // A hint may be exact, as in benchmarks, or a mean, as in serving; a tile that holds the mean alone
 // then reads the weights of many groups twice.
-constexpr double kHintUneven = 0.1;
-// Routers spread rows more than chance would: times the deviation of a Poisson law. With these two
-// the choice costs 1.8 % on average over 61 measured problems (bench/journal.md).
+constexpr double kHintUneven = 0.05;
+// Rows that equal groups of whole blocks would fill are hardly ever a router's: by chance one total
+// in as many as there are groups.
+constexpr double kBlocksUneven = 0.1;
+// How far the rows of groups spread: a Poisson law's deviation times kSkew, and a share of the
+// mean, because routers like some experts better. The spread of expert e as likely as 1 / (e + 4)
+// is 1.7, of equally likely ones 0; taller tiles than chance asks for cost the even rows 1 % and
+// save the skewed ones up to 8 (bench/journal.md).
 constexpr double kSkew = 1.5;
+constexpr double kLiking = 0.52;
 
 }  // namespace
 
@@ -27,8 +33,12 @@ GemmWork expected_work(const device::gemm::Sizes& s) {
     return {groups, groups * std::min(hint, m), g.expected_rows > 0 ? kHintUneven : 0};
   const double rows = std::min(m, hint * groups);
   if (g.num_groups == 1) return {1, rows, 0};
+  const bool blocks =
+      g.form == device::gemm::GroupForm::kRowGroup || g.form == device::gemm::GroupForm::kGroupEnd;
+  const double uneven =
+      blocks && std::fmod(rows, groups * static_cast<double>(g.alignment)) == 0 ? kBlocksUneven : 1;
   // Poisson: the share of groups that no row chose is exp(-mean).
-  return {std::min(rows, groups * -std::expm1(-rows / groups)), rows, 1};
+  return {std::min(rows, groups * -std::expm1(-rows / groups)), rows, uneven};
 }
 
 double exact_pieces(int height, const GemmWork& work) {
@@ -37,12 +47,13 @@ double exact_pieces(int height, const GemmWork& work) {
 
 double routed_pieces(int height, const GemmWork& work) {
   const double mean = work.rows_per_group();
-  // Rows of a group, Poisson around the mean: by twelve equally likely values of a normal law.
+  // Rows of a group by twelve equally likely values of a normal law.
   constexpr double kQuantiles[] = {-1.73, -1.15, -0.81, -0.55, -0.32, -0.10,
                                    0.10,  0.32,  0.55,  0.81,  1.15,  1.73};
+  const double spread = std::hypot(kSkew * std::sqrt(mean), kLiking * mean);
   double sum = 0;
   for (const double q : kQuantiles)
-    sum += std::ceil(std::max(1.0, std::round(mean + kSkew * q * std::sqrt(mean))) / height);
+    sum += std::ceil(std::max(1.0, std::round(mean + q * spread)) / height);
   return sum / static_cast<double>(std::size(kQuantiles));
 }
 

@@ -17,13 +17,14 @@ struct GemmWork {
 };
 
 /// Dense: exact. Contiguous rows: all m of them, or expected_rows a group where that is less, dealt
-/// to the groups at random, so that some are empty and none like another. Masked: expected_rows of
-/// each group, which are exact or a mean, or max_m.
+/// to the groups at random, so that some are empty and none like another; hardly that where equal
+/// groups would fill the aligned blocks. Masked: expected_rows of each group, which are exact or a
+/// mean, or max_m.
 GemmWork expected_work(const device::gemm::Sizes& sizes);
 
 /// Pieces of `height` rows that a group with exactly the expected rows makes.
 double exact_pieces(int height, const GemmWork& work);
-/// The same on average, where each row chose its group at random.
+/// The same on average, where rows chose their groups at random and some groups are liked better.
 double routed_pieces(int height, const GemmWork& work);
 
 }  // namespace fathom::plan

@@ -22,15 +22,15 @@ using fathom::testing::GemmTimings;
 /// Root mean square of ln(model / measured), where rows far from the best of their problem count
 /// little: the planner needs to know the good configs from each other.
 double misfit(const GemmTimings& timings, const GemmCostCoefficients& coefficients) {
-  std::map<std::tuple<long, long, long>, double> best;
+  std::map<std::tuple<long, long, long, fathom::testing::TimedGroups>, double> best;
   for (const auto& row : timings.rows) {
-    double& us = best.try_emplace({row.m, row.n, row.k}, row.us).first->second;
+    double& us = best.try_emplace({row.m, row.n, row.k, row.groups}, row.us).first->second;
     us = std::min(us, row.us);
   }
   double sum = 0, weights = 0;
   for (const auto& row : timings.rows) {
     const double model = fathom::testing::modelled_us(row, timings.device, coefficients);
-    const double weight = std::pow(best[{row.m, row.n, row.k}] / row.us, 4);
+    const double weight = std::pow(best[{row.m, row.n, row.k, row.groups}] / row.us, 4);
     sum += weight * std::pow(std::log(model / row.us), 2);
     weights += weight;
   }
@@ -105,14 +105,15 @@ void summarize(const GemmTimings& timings, const GemmCostCoefficients& coefficie
 void report(const GemmTimings& timings, const GemmCostCoefficients& coefficients) {
   for (const auto& row : timings.rows) {
     const double model = fathom::testing::modelled_us(row, timings.device, coefficients);
-    fmt::print("{:>6} {:>6} {:>6}  {:<36} {:>9.2f} us measured {:>9.2f} modelled {:>+7.1f} %\n",
-               row.m, row.n, row.k, fathom::plan::gemm_tag(row.config), row.us, model,
-               100 * (model / row.us - 1));
+    fmt::print("{}{:>6} {:>6} {:>6}  {:<36} {:>9.2f} us measured {:>9.2f} modelled {:>+7.1f} %\n",
+               row.groups.name, row.m, row.n, row.k, fathom::plan::gemm_tag(row.config), row.us,
+               model, 100 * (model / row.us - 1));
   }
   for (const auto& r : fathom::testing::gemm_regrets(timings, coefficients))
-    fmt::print("{:>6} {:>6} {:>6}  chosen {:<36} {:>9.2f}  best {:<36} {:>9.2f}  regret {:.1f} %\n",
-               r.best.m, r.best.n, r.best.k, fathom::plan::gemm_tag(r.chosen.config), r.chosen.us,
-               fathom::plan::gemm_tag(r.best.config), r.best.us, 100 * r.regret);
+    fmt::print(
+        "{}{:>6} {:>6} {:>6}  chosen {:<36} {:>9.2f}  best {:<36} {:>9.2f}  regret {:.1f} %\n",
+        r.best.groups.name, r.best.m, r.best.n, r.best.k, fathom::plan::gemm_tag(r.chosen.config),
+        r.chosen.us, fathom::plan::gemm_tag(r.best.config), r.best.us, 100 * r.regret);
   summarize(timings, coefficients);
 }
 
@@ -123,7 +124,9 @@ void split(const GemmTimings& timings, GemmTimings& half, GemmTimings& rest) {
     const auto& row = timings.rows[i];
     if (i > 0) {
       const auto& before = timings.rows[i - 1];
-      if (before.m != row.m || before.n != row.n || before.k != row.k) odd = !odd;
+      if (before.m != row.m || before.n != row.n || before.k != row.k ||
+          before.groups != row.groups)
+        odd = !odd;
     }
     (odd ? rest : half).rows.push_back(row);
   }

@@ -20,7 +20,30 @@ plan::GemmProblem problem_of(const GemmTiming& row) {
   const plan::GemmConfig& config = row.config;
   p.out = config.output == device::gemm::Output::kFp32 ? DType::kFp32 : DType::kBf16;
   if (config.scale_b == device::gemm::ScaleB::k1x128) p.scale_b_block = plan::ScaleBBlock::k1x128;
+  p.form = row.groups.form;
+  p.num_groups = row.groups.count;
+  p.expected_m = row.groups.expected_m;
+  if (p.grouped()) {
+    p.a.row_stride = p.b.row_stride = row.k;
+    p.d.row_stride = row.n;
+    p.a.group_stride = row.m * row.k;
+    p.b.group_stride = row.n * row.k;
+    p.d.group_stride = row.m * row.n;
+  }
   return p;
+}
+
+Groups::Form form_of(const std::string& layout) {
+  if (layout == "offsets") return Groups::Form::kOffsets;
+  if (layout == "row_group") return Groups::Form::kRowGroup;
+  if (layout == "masked") return Groups::Form::kMasked;
+  throw std::runtime_error("no layout \"" + layout + "\"");
+}
+
+TimedGroups groups_of(const nlohmann::json& problem) {
+  if (!problem.contains("layout")) return {};
+  return {form_of(problem.at("layout")), problem.at("groups"), problem.at("expected_m"),
+          problem.at("name")};
 }
 
 std::optional<plan::GemmConfig> config_of(const std::string& tag) {
@@ -46,9 +69,11 @@ GemmTimings read_gemm_timings(const std::string& path) try {
   GemmTimings timings;
   timings.device = plan::device_from({.name = json.at("gpu")});
   for (const auto& problem : json.at("problems")) {
+    const TimedGroups groups = groups_of(problem);
     for (const auto& [tag, us] : problem.at("us").items()) {
       if (const auto config = config_of(tag))
-        timings.rows.push_back({problem.at("m"), problem.at("n"), problem.at("k"), *config, us});
+        timings.rows.push_back(
+            {problem.at("m"), problem.at("n"), problem.at("k"), *config, us, groups});
     }
   }
   return timings;
@@ -69,10 +94,11 @@ std::vector<GemmRegret> gemm_regrets(const GemmTimings& timings,
     GemmRegret regret;
     double modelled = 0;
   };
-  std::map<std::tuple<std::int64_t, std::int64_t, std::int64_t>, Entry> problems;
+  std::map<std::tuple<std::int64_t, std::int64_t, std::int64_t, TimedGroups>, Entry> problems;
   for (const GemmTiming& row : timings.rows) {
     const double modelled = modelled_us(row, timings.device, coefficients);
-    auto [it, first] = problems.try_emplace({row.m, row.n, row.k}, Entry{{row, row, 0}, modelled});
+    auto [it, first] =
+        problems.try_emplace({row.m, row.n, row.k, row.groups}, Entry{{row, row, 0}, modelled});
     Entry& entry = it->second;
     if (modelled < entry.modelled) {
       entry.modelled = modelled;

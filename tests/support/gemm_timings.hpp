@@ -2,6 +2,7 @@
 // model. Test support, shared with tests/fit/gemm_cost.cpp.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -10,10 +11,21 @@
 
 namespace fathom::testing {
 
+/// What a planner knows of the groups of a product, and a name for what it does not: how the rows
+/// were dealt.
+struct TimedGroups {
+  Groups::Form form = Groups::Form::kNone;
+  std::int64_t count = 1, expected_m = 0;
+  std::string name;
+
+  auto operator<=>(const TimedGroups&) const = default;
+};
+
 struct GemmTiming {
   std::int64_t m = 0, n = 0, k = 0;
   plan::GemmConfig config;
   double us = 0;
+  TimedGroups groups = {};
 };
 
 struct GemmTimings {
@@ -25,7 +37,8 @@ struct GemmTimings {
 /// "256x128_w2_cn2_bf16".
 std::string tag_without_stages(std::string tag);
 
-/// {"gpu": "NVIDIA H200, ...", "problems": [{"m", "n", "k", "us": {tag: microseconds, ...}}, ...]}.
+/// {"gpu": "NVIDIA H200, ...", "problems": [{"m", "n", "k", "us": {tag: microseconds, ...}}, ...]};
+/// grouped problems say "layout", "groups", "expected_m" and "name" as well (masked: m = max_m).
 /// The depth of the ring in a tag does not matter; tags that have left the closed set are passed
 /// over. Throws std::runtime_error with path and reason.
 GemmTimings read_gemm_timings(const std::string& path);
