@@ -39,6 +39,9 @@ struct ComputeKernel {
   static constexpr SmemPlan kPlan = plan_smem(kConfig);
   static constexpr int kMathWarps = kConfig.math_warpgroups * 4;
   static constexpr bool kStoresLate = kConfig.stores_late();
+  /// Warpgroups without a row of a tile leave the tensor cores to the others. Two waves have no
+  /// registers for that, but where groups ask for it.
+  static constexpr bool kSkips = kConfig.grouped || kConfig.waves() == 1;
 
   FATHOM_DEVICE static void run(const Params& params, unsigned char* dynamic_smem) {
     const SmemAddr smem = ptx::smem_address(dynamic_smem);
@@ -86,16 +89,27 @@ struct ComputeKernel {
       };
       bool pending = false;  // a tile's sums wait to be stored
       Tile tile;
+      // Dense: of the next tile, so that no warpgroup waits for two divisions before its first
+      // block.
+      bool multiplies = true;
+      if constexpr (kSkips && !kConfig.grouped)
+        if (walk.valid()) multiplies = stores_any(params, walk.tile(), warpgroup);
+      const auto look_ahead = [&] {
+        if constexpr (kSkips && !kConfig.grouped)
+          multiplies = stores_any(params, walk.next_tile(), warpgroup);
+      };
       for (; walk.valid(); walk.advance()) {
-        if constexpr (kConfig.grouped) {
-          if (!stores_any(params, walk.tile(), warpgroup)) {
-            mainloop.skip_tile(params.k_blocks);
-            continue;
-          }
+        if constexpr (kConfig.grouped) multiplies = stores_any(params, walk.tile(), warpgroup);
+        if (kSkips && !multiplies) {
+          mainloop.skip_tile(params.k_blocks);
+          look_ahead();
+          continue;
         }
         mainloop.multiply_tile(params.k_blocks, kUsesColumn ? walk.tile().col : 0, [&](int wave) {
           if (kStoresLate && pending) store(tile, wave);
-          if (!kUsesColumn && wave == kConfig.waves() - 1) tile = walk.tile();
+          if (wave < kConfig.waves() - 1) return;
+          if (!kUsesColumn) tile = walk.tile();
+          look_ahead();
         });
         if constexpr (kUsesColumn) tile = walk.tile();
         pending = kStoresLate;
@@ -111,8 +125,8 @@ struct ComputeKernel {
   }
 
  private:
-  /// Whether any element of this warpgroup's share of a grouped tile is stored. The same in the
-  /// whole warpgroup.
+  /// Whether any element of this warpgroup's share of a tile is stored. The same in the whole
+  /// warpgroup.
   FATHOM_DEVICE static bool stores_any(const Params& params, const Tile& tile, int warpgroup) {
     const int first = warpgroup * kConfig.waves() * kWgmmaM;
     const bool any = kConfig.swap_operands
@@ -143,6 +157,8 @@ struct ComputeKernel {
     ptx::prefetch_tensormap(params.a);
     ptx::prefetch_tensormap(params.b);
     if (kConfig.strip_n > 0) ptx::prefetch_tensormap(params.b_strip);
+    if (params.a_tail_rows > 0) ptx::prefetch_tensormap(params.a_tail);
+    if (params.b_tail_rows > 0) ptx::prefetch_tensormap(params.b_tail);
     if (params.scales_of_a.by_tma) ptx::prefetch_tensormap(params.scale_a);
     if (params.scales_of_b.by_tma) ptx::prefetch_tensormap(params.scale_b);
     if (params.d_tma_cols > 0) ptx::prefetch_tensormap(params.d);

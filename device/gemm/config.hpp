@@ -124,10 +124,14 @@ struct Config {
     return min_of(248, round_down(kSmRegisters / (ctas_per_sm * num_threads()), 8));
   }
   FATHOM_HD constexpr int math_registers() const {
-    // What the loading threads keep at least. With two math warpgroups they are left 40 anyway;
-    // with three, 32 make them spill, and the 152 that 56 leave are enough for tiles 128 wide.
-    // Swapped operands leave math threads plenty.
-    const int loading = math_warpgroups == 3 || swap_operands ? 56 : 32;
+    // What the loading threads keep at least. 32 make some spill; with two math warpgroups they are
+    // left 40 anyway, and tiles of two waves of 128 columns have no more to give. With three, the
+    // 152 that 56 leave are enough for tiles 128 wide.
+    const int beside_plenty = math_registers_beside(56);
+    const bool plenty = math_warpgroups == 3 || needed_registers() + 24 <= beside_plenty;
+    return plenty ? beside_plenty : math_registers_beside(32);
+  }
+  FATHOM_HD constexpr int math_registers_beside(int loading) const {
     const int pool = launch_registers() * num_threads() - loading * kWarpgroupThreads;
     return min_of(240, round_down(pool / (math_warpgroups * kWarpgroupThreads), 8));
   }

@@ -3,6 +3,7 @@
 // of their own. Device layer of the gemm family; must not include another family.
 #pragma once
 
+#include "gemm/boxes.cuh"
 #include "gemm/config.hpp"
 #include "gemm/params.hpp"
 #include "gemm/schedule.hpp"
@@ -54,7 +55,7 @@ struct Loader {
       int k_block = 0;
       const auto load = [&](int stage, uint32_t phase) {
         ring.acquire(stage, phase);
-        ring.expect(stage, stage_bytes());
+        ring.expect(stage, place.bytes);
         load_operands(place, k_block++, stage);
       };
       sync::walk_ring<kConfig.num_stages>(
@@ -101,7 +102,9 @@ struct Loader {
     int strip;                 // of B
     int scale_row, scale_col;  // of their scales
     int scale_a_k, scale_b_k;  // block 0 of k
+    Box a, b;
     uint64_t b_policy;
+    int bytes;  // of a block of k
 
     FATHOM_DEVICE Place(const Params& params, const Tile& tile)
         : row(tile.row),
@@ -111,7 +114,12 @@ struct Loader {
           scale_col(tile.col),
           scale_a_k(0),
           scale_b_k(0),
+          a(box_of_a<kConfig>(params, tile)),
+          b(box_of_b<kConfig>(params, tile)),
           b_policy(params.b_policy) {
+      bytes = (a.rows * kConfig.cluster_n + b.rows * kConfig.cluster_m + kConfig.strip_n) * kBlockK;
+      if (loads_scale_a(params)) bytes += params.scale_a_rows * 4;
+      if (kPerRowB && params.scales_of_b.by_tma) bytes += kConfig.block_n * 4;
       if constexpr (kConfig.strip_n > 0) {
         constexpr Config kFolded = kConfig;  // see UnitWalk
         strip = strip_col(kFolded, params.n, tile.col);
@@ -126,6 +134,9 @@ struct Loader {
         scale_a_k = tile.group * params.scales_of_a.group_blocks;
         scale_b_k = tile.group * params.scales_of_b.group_blocks;
       }
+    }
+    FATHOM_DEVICE bool loads_scale_a(const Params& params) const {
+      return params.scales_of_a.by_tma && (kConfig.grouped || a.rows > 0);
     }
   };
 
@@ -162,12 +173,6 @@ struct Loader {
     ring.expect(at.stage, 0);
   }
 
-  FATHOM_DEVICE int stage_bytes() const {
-    return kPlan.a_stage_bytes + kPlan.b_stage_bytes +
-           (params.scales_of_a.by_tma ? kConfig.block_m * 4 : 0) +
-           (kPerRowB && params.scales_of_b.by_tma ? kConfig.block_n * 4 : 0);
-  }
-
   /// One block of k into a stage. A pair shares one operand: each CTA fetches half of it and
   /// multicasts that to both.
   FATHOM_DEVICE void load_operands(const Place& place, int k_block, int stage) const {
@@ -175,14 +180,14 @@ struct Loader {
     const int k = k_block * kBlockK;
     const SmemAddr a = smem + kPlan.a + stage * kPlan.a_stage_bytes;
     const SmemAddr b = smem + kPlan.b + stage * kPlan.b_stage_bytes;
-    load_shared_half<kConfig.cluster_n, kConfig.block_m>(params.a, a, k, place.row, full,
-                                                         params.a_policy);
-    load_shared_half<kConfig.cluster_m, kConfig.block_n>(params.b, b, k, place.col, full,
-                                                         place.b_policy);
+    load_share<kConfig.cluster_n>(place.a.map(params.a, params.a_tail), place.a.rows, a, k,
+                                  place.row, full, params.a_policy);
+    load_share<kConfig.cluster_m>(place.b.map(params.b, params.b_tail), place.b.rows, b, k,
+                                  place.col, full, place.b_policy);
     if constexpr (kConfig.strip_n > 0)
       ptx::tma_load_2d(b + kConfig.block_n * kBlockK, params.b_strip, k, place.strip, full,
                        place.b_policy);
-    if (params.scales_of_a.by_tma)
+    if (place.loads_scale_a(params))
       ptx::tma_load_2d(smem + kPlan.scale_a + stage * kPlan.scale_a_stage_bytes, params.scale_a,
                        place.scale_row, place.scale_a_k + k_block, full,
                        static_cast<uint64_t>(CachePolicy::kNormal));
@@ -192,17 +197,18 @@ struct Loader {
                        static_cast<uint64_t>(CachePolicy::kNormal));
   }
 
-  /// kSharers CTAs need the same kRows rows: each loads its part for all.
-  template <int kSharers, int kRows>
-  FATHOM_DEVICE void load_shared_half(const TensorMap& map, SmemAddr to, int k, int row,
-                                      SmemAddr full, uint64_t policy) const {
+  /// kSharers CTAs need the same rows: each loads its box of them for all.
+  template <int kSharers>
+  FATHOM_DEVICE void load_share(const TensorMap& map, int rows, SmemAddr to, int k, int row,
+                                SmemAddr full, uint64_t policy) const {
+    if (!kConfig.grouped && rows == 0) return;
     if constexpr (kSharers == 1) {
       ptx::tma_load_2d(to, map, k, row, full, policy);
     } else {
-      constexpr int kPart = kRows / kSharers;
       constexpr uint16_t kEveryCta = (1 << kSharers) - 1;
-      ptx::tma_load_2d_multicast(to + pair_rank * kPart * kBlockK, map, k, row + pair_rank * kPart,
-                                 full, kEveryCta, policy);
+      const int first = pair_rank * rows;
+      ptx::tma_load_2d_multicast(to + first * kBlockK, map, k, row + first, full, kEveryCta,
+                                 policy);
     }
   }
 

@@ -33,6 +33,7 @@ struct ScaleView {
 /// param, const or global space).
 struct Params {
   TensorMap a, b, b_strip, scale_a, scale_b, d;
+  TensorMap a_tail, b_tail;  ///< the same operands in boxes for the last tiles, see tail_rows
   ScaleView scales_of_a, scales_of_b;
   void* d_data = nullptr;  ///< what TMA does not store goes through this
   int64_t d_pitch = 0;     ///< elements
@@ -44,10 +45,13 @@ struct Params {
   /// Nonzero: no earlier kernel of the stream writes B, so that its first boxes are brought into L2
   /// before the wait for that kernel (programmatic dependent launch).
   int32_t weights_constant = 0;
-  /// kStream: rows of A in one box, min(block_m, m rounded up to 8); the rest of the tile is never
-  /// written nor stored.
-  int32_t a_box_rows = 0;
-  /// kStream: scales of A a block of k in the scale table, min(block_m, m rounded up to 4). TMA
+  // Rows in one box. Rows of a tile that no box fetches are never written, multiplied as they lie,
+  // and not stored.
+  int32_t a_box_rows = 0;   ///< of A
+  int32_t a_tail_rows = 0;  ///< of a_tail; 0 = there is none
+  int32_t b_box_rows = 0;   ///< the same of B
+  int32_t b_tail_rows = 0;
+  /// Scales of A in one box for a block of k: min(block_m, m rounded up to 4) unless grouped. TMA
   /// takes a clock for every element of a box that lies outside its tensor, and meanwhile no loads.
   int32_t scale_a_rows = 0;
   // Grouped. Seen by TMA, B is one matrix in which group g starts at row g * b_group_rows; A and D
@@ -143,7 +147,7 @@ struct TensorMapSpec {
 };
 
 struct TensorMapSpecs {
-  TensorMapSpec a, b, b_strip, scale_a, scale_b, d;
+  TensorMapSpec a, b, b_strip, scale_a, scale_b, d, a_tail, b_tail;
 };
 
 FATHOM_HD constexpr MapSwizzle swizzle_of_row_bytes(int bytes) {
@@ -153,17 +157,42 @@ FATHOM_HD constexpr MapSwizzle swizzle_of_row_bytes(int bytes) {
                        : MapSwizzle::kNone;
 }
 
-/// Rows of A in one TMA box. A multicast pair along n loads half of the shared tile each; a stream
-/// tile asks for no more rows than exist (a clipped box costs more than a short one).
+/// Rows of one TMA box that fetches up to `tile_rows` of `rows` rows. Each CTA of a multicast pair
+/// (`sharers` = 2) loads half of them, in whole swizzle groups of 8.
+FATHOM_HD constexpr int32_t box_rows(int tile_rows, int sharers, int64_t rows) {
+  const int64_t whole = sharers > 1 ? round_up<int64_t>(rows, 8 * sharers) : rows;
+  const int64_t wanted = min_of<int64_t>(tile_rows, whole);
+  return static_cast<int32_t>(wanted / sharers);
+}
+
+/// Rows of the box for the last tile along an operand, where that has fewer than the others; 0
+/// where it has not. TMA takes some 14 clocks for a row of a box that lies outside its tensor, and
+/// loads nothing meanwhile (H200; bench/journal.md).
+FATHOM_HD constexpr int32_t tail_rows(int tile_rows, int sharers, int64_t rows) {
+  if (rows < tile_rows || rows % tile_rows == 0) return 0;
+  const int32_t tail = box_rows(tile_rows, sharers, rows % tile_rows);
+  return tail < tile_rows / sharers ? tail : 0;
+}
+
+/// Rows of A and of B in one TMA box. After a group's rows come others: those boxes are whole.
 FATHOM_HD constexpr int32_t a_box_rows(const Config& c, int64_t m) {
-  if (c.stream()) return static_cast<int32_t>(min_of<int64_t>(c.block_m, round_up<int64_t>(m, 8)));
-  return c.block_m / c.cluster_n;
+  return box_rows(c.block_m, c.cluster_n, c.grouped ? c.block_m : m);
+}
+FATHOM_HD constexpr int32_t a_tail_rows(const Config& c, int64_t m) {
+  return c.grouped ? 0 : tail_rows(c.block_m, c.cluster_n, m);
+}
+FATHOM_HD constexpr int32_t b_box_rows(const Config& c, int64_t n) {
+  return box_rows(c.block_n, c.cluster_m, c.grouped ? c.block_n : n);
+}
+FATHOM_HD constexpr int32_t b_tail_rows(const Config& c, int64_t n) {
+  // Columns past whole tiles are strips, where there are any.
+  return c.grouped || c.strip_n > 0 ? 0 : tail_rows(c.block_n, c.cluster_m, n);
 }
 
 /// Scales of A in a row of one TMA box (whole 16 bytes).
 FATHOM_HD constexpr int32_t scale_a_rows(const Config& c, int64_t m) {
-  if (c.stream()) return static_cast<int32_t>(min_of<int64_t>(c.block_m, round_up<int64_t>(m, 4)));
-  return c.block_m;
+  if (c.grouped) return c.block_m;
+  return static_cast<int32_t>(min_of<int64_t>(c.block_m, round_up<int64_t>(m, 4)));
 }
 
 /// The largest number of k blocks that one CTA takes.
@@ -183,8 +212,10 @@ FATHOM_HD constexpr int32_t tma_cols(const Config& c, int64_t n) {
 ///
 ///   map      tensor        type          box                            swizzle   used
 ///   a        [m, k]        u8 (e4m3)     [a_box_rows, 128]              128       always
-///   b        [n, k]        u8 (e4m3)     [block_n / cluster_m, 128]     128       always
+///   b        [n, k]        u8 (e4m3)     [b_box_rows, 128]              128       always
 ///   b_strip  [n, k]        u8 (e4m3)     [strip_n, 128]                 128       strip_n > 0
+///   a_tail   [m, k]        u8 (e4m3)     [a_tail_rows, 128]             128       a_tail_rows > 0
+///   b_tail   [n, k]        u8 (e4m3)     [b_tail_rows, 128]             128       b_tail_rows > 0
 ///   scale_a  [K', m]       fp32          [1 | k_blocks_per_cta, scale_a_rows]  none scales_fit_tma
 ///   scale_b  [K', n]       fp32          [1, block_n]                   none      k1x128, and fit
 ///   d        [m, tma_cols] bf16 | fp32   [d_rows, d_chunk_cols]         row       tma_store()
@@ -203,13 +234,19 @@ FATHOM_HD constexpr TensorMapSpecs describe_tensor_maps(const Config& c, const S
             MapElement::kU8,
             {s.k, flat_rows(b_planes, s.n, g.b_stride, s.b_pitch)},
             s.b_pitch,
-            {kBlockK, c.block_n / c.cluster_m},
+            {kBlockK, b_box_rows(c, s.n)},
             MapSwizzle::k128,
             true};
   if (c.strip_n > 0) {
     maps.b_strip = maps.b;
     maps.b_strip.box[1] = c.strip_n;
   }
+  maps.a_tail = maps.a;
+  maps.a_tail.box[1] = a_tail_rows(c, s.m);
+  maps.a_tail.used = maps.a_tail.box[1] > 0;
+  maps.b_tail = maps.b;
+  maps.b_tail.box[1] = b_tail_rows(c, s.n);
+  maps.b_tail.used = maps.b_tail.box[1] > 0;
   if (scales_of_a_fit_tma(s)) {
     maps.scale_a = {
         true,
@@ -389,6 +426,9 @@ inline Params make_params(const Config& c, const Sizes& s, const Pointers& p, bo
   params.accumulate = accumulate ? 1 : 0;
   params.weights_constant = weights_constant ? 1 : 0;
   params.a_box_rows = a_box_rows(c, s.m);
+  params.a_tail_rows = a_tail_rows(c, s.m);
+  params.b_box_rows = b_box_rows(c, s.n);
+  params.b_tail_rows = b_tail_rows(c, s.n);
   params.scale_a_rows = scale_a_rows(c, s.m);
   // Weights read by one cluster only, or by few: first to go, so that dirty lines and tokens stay
   // (3 to 9 % at m <= 128 and in small groups).

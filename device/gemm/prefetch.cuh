@@ -2,6 +2,7 @@
 // layer of the gemm family; must not include another family.
 #pragma once
 
+#include "gemm/boxes.cuh"
 #include "gemm/config.hpp"
 #include "gemm/params.hpp"
 #include "gemm/schedule.hpp"
@@ -18,12 +19,13 @@ FATHOM_DEVICE void prefetch_weights(const Params& params, KRange range, int pair
   if constexpr (kConfig.grouped) return;  // which weights comes first is not known before the wait
   const TileWalk<kConfig> walk(params, pair_rank);
   if (!walk.valid()) return;
-  constexpr int kBoxRows = kConfig.block_n / kConfig.cluster_m;
-  const int row = walk.tile().col + (kConfig.cluster_m > 1 ? pair_rank * kBoxRows : 0);
+  const Box box = box_of_b<kConfig>(params, walk.tile());
+  if (box.rows == 0) return;
+  const int row = walk.tile().col + (kConfig.cluster_m > 1 ? pair_rank * box.rows : 0);
   const int end = min_of(range.end, range.begin + kConfig.num_stages);
 #pragma unroll 1
   for (int k_block = range.begin; k_block < end; ++k_block)
-    ptx::tma_prefetch_2d(params.b, k_block * kBlockK, row, params.b_policy);
+    ptx::tma_prefetch_2d(box.map(params.b, params.b_tail), k_block * kBlockK, row, params.b_policy);
 }
 
 }  // namespace fathom::device::gemm

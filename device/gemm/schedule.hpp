@@ -9,8 +9,7 @@
 namespace fathom::device::gemm {
 
 /// A CTA's share of D: rows [row, row + block_m) clipped at row_end, columns [col, col + block_n)
-/// clipped at n. A tile of a pair may lie outside D altogether; it is then computed on zeros and
-/// stores nothing.
+/// clipped at n. A tile of a pair may lie outside D altogether; it then stores nothing.
 struct Tile {
   int32_t group = 0;    ///< whose B; 0 when dense
   int32_t row = 0;      ///< first row of A and of D, masked: of the group; see tile_base

@@ -3,6 +3,7 @@
 // another family.
 #pragma once
 
+#include "gemm/boxes.cuh"
 #include "gemm/config.hpp"
 #include "gemm/params.hpp"
 #include "gemm/schedule.hpp"
@@ -49,14 +50,18 @@ FATHOM_DEVICE void stream_operands(
   constexpr SmemPlan kPlan = plan_smem(kConfig);
   sync::RingState at;
   for (TileWalk<kConfig> walk(params, 0); walk.valid(); walk.advance()) {
+    const Box a = box_of_a<kConfig>(params, walk.tile());
+    const Box b = box_of_b<kConfig>(params, walk.tile());
     for (int k_block = range.begin; k_block < range.end; ++k_block) {
       const SmemAddr full = ring.full(at.stage);
       ring.acquire(at.stage, at.phase);
-      ring.expect(at.stage, kPlan.b_stage_bytes + params.a_box_rows * kBlockK);
-      ptx::tma_load_2d(smem + kPlan.b + at.stage * kPlan.b_stage_bytes, params.b, k_block * kBlockK,
-                       walk.tile().col, full, params.b_policy);
-      ptx::tma_load_2d(smem + kPlan.a + at.stage * kPlan.a_stage_bytes, params.a, k_block * kBlockK,
-                       walk.tile().row, full, params.a_policy);
+      ring.expect(at.stage, (a.rows + b.rows) * kBlockK);
+      ptx::tma_load_2d(smem + kPlan.b + at.stage * kPlan.b_stage_bytes,
+                       b.map(params.b, params.b_tail), k_block * kBlockK, walk.tile().col, full,
+                       params.b_policy);
+      ptx::tma_load_2d(smem + kPlan.a + at.stage * kPlan.a_stage_bytes,
+                       a.map(params.a, params.a_tail), k_block * kBlockK, walk.tile().row, full,
+                       params.a_policy);
       at.advance(kConfig.num_stages);
     }
   }

@@ -107,6 +107,8 @@ kernel::Params bind_params(const cuda::Driver& driver, const GemmCall& call, con
   encode(driver, "a", maps.a, a, params.a);
   encode(driver, "b", maps.b, b, params.b);
   encode(driver, "b_strip", maps.b_strip, b, params.b_strip);
+  encode(driver, "a_tail", maps.a_tail, a, params.a_tail);
+  encode(driver, "b_tail", maps.b_tail, b, params.b_tail);
   if (params.scales_of_a.by_tma != 0) {
     encode(driver, "scale_a", maps.scale_a, operands.scale_a.data, params.scale_a);
   }

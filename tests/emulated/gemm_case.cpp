@@ -112,6 +112,8 @@ emulator::Report GemmCase::launch(const emulator::Options& options) {
   encode(maps.a, operands.a.data, params.a);
   encode(maps.b, operands.b.data, params.b);
   encode(maps.b_strip, operands.b.data, params.b_strip);
+  encode(maps.a_tail, operands.a.data, params.a_tail);
+  encode(maps.b_tail, operands.b.data, params.b_tail);
   if (params.scales_of_a.by_tma != 0) encode(maps.scale_a, operands.scale_a.data, params.scale_a);
   if (params.scales_of_b.by_tma != 0) encode(maps.scale_b, operands.scale_b.data, params.scale_b);
   encode(maps.d, operands.d.data, params.d);

@@ -169,6 +169,8 @@ TEST_F(GemmCudaTest, ParametersAndTensorMapsDescribeTheOperands) {
   const device::gemm::TensorMapSpecs maps = device::gemm::describe_tensor_maps(*config, sizes);
   expect_map(params.a, maps.a, o.a.data());
   expect_map(params.b, maps.b, o.b.data());
+  if (maps.a_tail.used) expect_map(params.a_tail, maps.a_tail, o.a.data());
+  if (maps.b_tail.used) expect_map(params.b_tail, maps.b_tail, o.b.data());
   expect_map(params.scale_a, maps.scale_a, o.scale_a.data());
   if (config->tma_store()) expect_map(params.d, maps.d, o.d.data());
   EXPECT_EQ(params.accumulate, 1);

@@ -123,8 +123,8 @@ TEST(GemmSchedule, TensorMapsStayInsideTheRulesOfTma) {
                         .scale_a_k_stride = 4100};
       ASSERT_EQ(launch_shape(c, make_dense_schedule(c, m, 2112, 8), 132, 0).block, c.num_threads());
       const TensorMapSpecs maps = describe_tensor_maps(c, sizes);
-      for (const TensorMapSpec& map :
-           {maps.a, maps.b, maps.b_strip, maps.scale_a, maps.scale_b, maps.d}) {
+      for (const TensorMapSpec& map : {maps.a, maps.b, maps.b_strip, maps.scale_a, maps.scale_b,
+                                       maps.d, maps.a_tail, maps.b_tail}) {
         if (!map.used) continue;
         const int bytes = map.element == MapElement::kU8     ? 1
                           : map.element == MapElement::kBf16 ? 2
@@ -142,6 +142,28 @@ TEST(GemmSchedule, TensorMapsStayInsideTheRulesOfTma) {
       EXPECT_EQ(maps.d.used, c.tma_store());
       EXPECT_TRUE(maps.scale_a.used);
     }
+  }
+}
+
+// TMA is slow on rows outside a tensor: no box has more of those than rounding up needs.
+TEST(GemmSchedule, LastTilesHaveBoxesOfTheirOwn) {
+  for (const Config& c : kConfigs) {
+    for (const int64_t m : {1, 8, 63, 64, 65, 100, 127, 128, 192, 200, 256, 300, 4096}) {
+      const Sizes sizes{.m = m, .n = 2112, .k = 7168, .a_pitch = 7168, .b_pitch = 7168};
+      const TensorMapSpecs maps = describe_tensor_maps(c, sizes);
+      const int64_t last = m - (ceil_div<int64_t>(m, c.block_m) - 1) * c.block_m;
+      const TensorMapSpec& box = maps.a_tail.used ? maps.a_tail : maps.a;
+      const int64_t fetched = int64_t{box.box[1]} * c.cluster_n;
+      EXPECT_GE(fetched, last);
+      EXPECT_LT(fetched, last + (c.cluster_n > 1 ? 16 : 1));
+      EXPECT_LE(fetched, c.block_m);
+      EXPECT_EQ(maps.a.box[1] * c.cluster_n, m < c.block_m ? fetched : c.block_m);
+      EXPECT_EQ(make_params(c, sizes, {}, false).a_tail_rows,
+                maps.a_tail.used ? maps.a_tail.box[1] : 0);
+    }
+    const int64_t last = 2112 % c.block_n == 0 ? c.block_n : 2112 % c.block_n;
+    EXPECT_EQ(b_tail_rows(c, 2112) > 0, last <= c.block_n - (c.cluster_m > 1 ? 16 : 1));
+    EXPECT_EQ(b_box_rows(c, 2112) * c.cluster_m, c.block_n);
   }
 }
 
