@@ -25,12 +25,13 @@ struct Shape {
   const GemmCostCoefficients& coefficients;
   const GemmWork& work;
   double group_units;       // along m, of one group
-  double multiplied_share;  // of the tiles' rows: warpgroups whose 64 rows are foreign do not
+  double multiplied_share;  // of the tiles' rows: most warpgroups without a row of theirs do not
   std::int64_t units_m, units_n, clusters, steps;
   double k_blocks;     // of one CTA and tile
   double ctas_per_sm;  // resident on the busiest SM
   double active_sms;
-  double clock_ghz;  // of a loop at the power cap, or of one that waits
+  double capped_ghz;  // clock that the power cap leaves
+  double clock_ghz;   // of a loop at the power cap, or of one that waits
 
   double tile_blocks() const {
     return as_double(steps) * k_blocks;
@@ -57,7 +58,7 @@ double wgmma_clocks(const Shape& s, int left) {
 
 double tensor_us(const Shape& s) {
   const double clocks = wgmma_clocks(s, s.config.left_rows());
-  const double rate = s.clock_ghz * 1e3 * s.coefficients.tensor_efficiency;
+  const double rate = s.capped_ghz * 1e3 * s.coefficients.tensor_efficiency;
   return s.tile_blocks() * s.ctas_per_sm * clocks * s.multiplied_share * run_penalty(s) / rate;
 }
 
@@ -76,35 +77,20 @@ double latency_us(const Shape& s) {
          (s.device.max_clock_ghz * co.latency_clock_share * 1e3);
 }
 
-/// Rows of the last box of A that lie outside it.
-double clipped_rows(const Shape& s) {
-  const GemmConfig& c = s.config;
-  // Groups: foreign rows follow, A goes on. Among many rows of tiles the last one does not show.
-  if (c.grouped || s.units_m > 4) return 0;
-  const std::int64_t last_row = (s.units_m * c.cluster_m - 1) * c.block_m;
-  const std::int64_t box = c.stream() ? device::gemm::a_box_rows(c, s.sizes.m) : c.block_m;
-  return as_double(box - std::clamp<std::int64_t>(s.sizes.m - last_row, 0, box)) / c.cluster_n;
-}
-
 double ring_us(const Shape& s) {
-  const double round_trip = s.coefficients.load_round_trip_us / s.config.num_stages;
-  const double clipping =
-      clipped_rows(s) * s.coefficients.clipped_row_clk / (s.device.max_clock_ghz * 1e3);
-  // Only the last row of tiles is clipped.
-  const double clipped_blocks =
-      std::ceil(as_double(s.steps) / (as_double(s.units_m) * s.config.cluster_m)) * s.k_blocks;
-  return s.tile_blocks() * round_trip + clipped_blocks * std::max(clipping - round_trip, 0.0);
+  return s.tile_blocks() * s.coefficients.load_round_trip_us / s.config.num_stages;
 }
 
 double l2_us(const Shape& s) {
   const GemmConfig& c = s.config;
-  // A stream tile asks for no more rows than exist; a multicast operand is read once for the pair.
+  // A tile asks for no more rows than exist; a multicast operand is read once for the pair.
   const double rows = as_double(device::gemm::a_box_rows(c, s.sizes.m));
   const double cols = static_cast<double>(c.tile_cols()) / c.cluster_m;
   const double bytes = s.tile_blocks() * s.ctas_per_sm * (rows + cols) * kBlockBytes;
   const double per_clk =
-      std::min(s.device.l2_bytes_per_clk_per_sm, s.device.l2_bytes_per_clk / s.active_sms);
-  return bytes / (per_clk * s.coefficients.l2_rate_share * s.clock_ghz * 1e3);
+      std::min(s.device.l2_bytes_per_clk_per_sm * s.coefficients.sm_rate_share,
+               s.device.l2_bytes_per_clk / s.active_sms * s.coefficients.l2_rate_share);
+  return bytes / (per_clk * s.clock_ghz * 1e3);
 }
 
 double hbm_us(const Shape& s, int band_tiles) {
@@ -178,6 +164,38 @@ double p_norm(const GemmCost& cost, double p) {
 
 }  // namespace
 
+GemmCostCoefficients dense_coefficients() {
+  GemmCostCoefficients c;
+  c.launch_us = 1.47;
+  c.fill_us = 1.189;
+  c.cluster_start_us = 0.65;
+  c.hbm_ramp_us = 0.7547;
+  c.norm = 4.013;
+  c.idle_clock_exponent = 0.2891;
+  c.block_latency_clk = 267.9;
+  c.early_wait_clk = 390;
+  c.stream_latency_clk = 139;
+  c.pair_latency_clk = 77;
+  c.latency_clock_share = 1.029;
+  c.foreign_slice_share = 0;
+  c.odd_width_share = 0.09395;
+  c.l2_rate_share = 1.624;
+  c.sm_rate_share = 1.191;
+  c.load_round_trip_us = 1.223;
+  c.stream_reread_share = 0.2655;
+  c.hbm_tail_share = 0.3297;
+  c.staging_bytes_per_ns = 55.31;
+  c.staging_wait_us = 0.09;
+  c.narrow_chunk_us = 0.09836;
+  c.third_warpgroup_hides = 0.1351;
+  c.stream_tail_us = 0.08483;
+  c.stream_step_us = 0.2967;
+  c.stream_store_bytes_per_ns = 43.42;
+  c.warpgroup_reduce_us = 0.2283;
+  c.cluster_reduce_us = 0.08392;
+  return c;
+}
+
 int band_tiles_of(const GemmConfig& config, std::int64_t units_m, std::int64_t clusters,
                   std::int64_t k, std::int64_t l2_useful_bytes) {
   std::int64_t best = 1;
@@ -216,7 +234,8 @@ GemmCost cost_of_units(const GemmConfig& config, const Sizes& sizes,
                        const GemmCostCoefficients& coefficients, const GemmWork& work,
                        double group_units, double group_slices) {
   const int height = config.block_m * config.cluster_m;
-  const bool sliced = config.grouped && !config.swap_operands;
+  const bool skips = config.grouped || (!config.stream() && config.waves() == 1);
+  const bool sliced = skips && !config.swap_operands;
   const auto units_m = static_cast<std::int64_t>(std::ceil(work.groups * group_units));
   const std::int64_t units_n = ceil_div(device::gemm::tiled_cols(config, sizes.n),
                                         std::int64_t{config.block_n} * config.cluster_n);
@@ -249,6 +268,7 @@ GemmCost cost_of_units(const GemmConfig& config, const Sizes& sizes,
                 as_double(device::gemm::k_blocks_per_cta(config, sizes.k_blocks())),
                 std::ceil(as_double(clusters * launch.cluster) / active),
                 active,
+                capped,
                 config.stream() ? std::max(waiting, capped) : capped};
   GemmCost cost;
   cost.tiles = units_m * units_n * config.cluster_m * config.cluster_n;
@@ -285,9 +305,11 @@ GemmCost gemm_cost(const GemmConfig& config, const Sizes& sizes,
     return cost(routed_pieces(height, work), routed_pieces(device::gemm::kWgmmaM, work));
   };
   if (work.uneven >= 1) return routed();
-  // Nothing is won by foreign slices.
+  // In equal groups nothing is won by foreign slices.
   const double units = exact_pieces(height, work);
-  GemmCost exact = cost(units, units * height / device::gemm::kWgmmaM);
+  const double slices = config.grouped ? units * height / device::gemm::kWgmmaM
+                                       : exact_pieces(device::gemm::kWgmmaM, work);
+  GemmCost exact = cost(units, slices);
   if (work.uneven > 0) exact.total_us += work.uneven * (routed().total_us - exact.total_us);
   return exact;
 }

@@ -18,8 +18,8 @@
 
 namespace fathom::plan {
 
-/// The numbers that measurements set; those of the machine stand in DeviceSpec. Fitted by
-/// tests/fit/gemm_cost.cpp on the timings in bench/results/2026-11-21-h200-gemm-configs.json.
+/// The numbers that measurements set; those of the machine stand in DeviceSpec. These are for
+/// groups; dense products have a fit of their own, dense_coefficients.
 struct GemmCostCoefficients {
   double launch_us = 1.366;          ///< launch, set-up and drain of a kernel without work
   double fill_us = 1.14;             ///< first instruction to first operands
@@ -45,10 +45,9 @@ struct GemmCostCoefficients {
   /// equal groups the same CTAs have it every time, and nothing is won.
   double foreign_slice_share = 0.47;
   double odd_width_share = 0.1149;  ///< lost in the loop when scales of B change within 32 columns
-  double l2_rate_share = 1.36;      ///< L2-to-SM rate reached, of DeviceSpec's
+  double l2_rate_share = 1.36;      ///< L2's rate reached, of DeviceSpec's: all SMs together ...
+  double sm_rate_share = 1.36;      ///< ... and into one of them
   double load_round_trip_us = 1.598;  ///< a slot's release to the arrival of its next operands
-  /// TMA takes so long for a row of a box that lies outside A, and loads nothing meanwhile.
-  double clipped_row_clk = 12;
   double stream_reread_share = 0.5;   ///< weights that a second tile of rows finds no more in L2
   double group_reread_share = 0.185;  ///< the same of a group's second tile of rows, its neighbour
   /// A tile that goes beyond n fetches columns of the next group: what of that costs bandwidth.
@@ -64,6 +63,9 @@ struct GemmCostCoefficients {
   double warpgroup_reduce_us = 0.2731;       ///< adding the sums of warpgroups
   double cluster_reduce_us = 0.3364;         ///< adding the sums of one more CTA of a cluster
 };
+
+/// Fitted by tests/fit/gemm_cost.cpp on bench/results/2026-11-21-h200-gemm-configs.json.
+GemmCostCoefficients dense_coefficients();
 
 /// Calls visit(name, value) for every coefficient, const or not, in declaration order.
 template <typename Coefficients, typename Visit>
@@ -85,8 +87,8 @@ void for_each_coefficient(Coefficients& c, Visit&& visit) {
   visit("foreign_slice_share", c.foreign_slice_share);
   visit("odd_width_share", c.odd_width_share);
   visit("l2_rate_share", c.l2_rate_share);
+  visit("sm_rate_share", c.sm_rate_share);
   visit("load_round_trip_us", c.load_round_trip_us);
-  visit("clipped_row_clk", c.clipped_row_clk);
   visit("stream_reread_share", c.stream_reread_share);
   visit("group_reread_share", c.group_reread_share);
   visit("group_overhang_share", c.group_overhang_share);
@@ -107,7 +109,7 @@ struct GemmCost {
   double start_us = 0;     ///< launch and fill
   double tensor_us = 0;    ///< tensor cores, padding included
   double latency_us = 0;   ///< one warpgroup's serial chain over its blocks of k
-  double ring_us = 0;      ///< blocks of k over slots, at the latency of loads or of clipped boxes
+  double ring_us = 0;      ///< blocks of k over slots, at the latency of loads
   double l2_us = 0;        ///< bytes into the busiest SM
   double hbm_us = 0;       ///< bytes from and to memory, write-backs of dirty lines included
   double epilogue_us = 0;  ///< what no main loop hides

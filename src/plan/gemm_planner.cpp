@@ -129,7 +129,16 @@ long long sort_key(const GemmCandidate& candidate) {
   return std::llround(candidate.cost.total_us * 1e4);
 }
 
+GemmCostCoefficients coefficients_for(const GemmProblem& problem) {
+  return problem.grouped() ? GemmCostCoefficients{} : dense_coefficients();
+}
+
 }  // namespace
+
+GemmCandidate price_gemm(const GemmConfig& config, const GemmProblem& problem,
+                         const DeviceSpec& device) {
+  return price_gemm(config, problem, device, coefficients_for(problem));
+}
 
 GemmCandidate price_gemm(const GemmConfig& config, const GemmProblem& problem,
                          const DeviceSpec& device, const GemmCostCoefficients& coefficients) {
@@ -186,6 +195,10 @@ const GemmCandidate& GemmPlan::chosen() const {
     if (candidate.config == config) return candidate;
   throw Error(ErrorCode::kInternal,
               "gemm: the plan's config is not among its candidates; report this");
+}
+
+GemmPlan plan_gemm(const GemmProblem& problem, const DeviceSpec& device) {
+  return plan_gemm(problem, device, coefficients_for(problem));
 }
 
 GemmPlan plan_gemm(const GemmProblem& problem, const DeviceSpec& device,

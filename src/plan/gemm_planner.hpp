@@ -38,12 +38,16 @@ struct GemmPlan {
 
 /// Throws Error(kInvalidArgument) for an unknown forced tag and Error(kUnsupported), with the
 /// reason, for a problem or a forced config that no kernel serves.
+GemmPlan plan_gemm(const GemmProblem& problem, const DeviceSpec& device);
+/// The same by other coefficients.
 GemmPlan plan_gemm(const GemmProblem& problem, const DeviceSpec& device,
-                   const GemmCostCoefficients& coefficients = {});
+                   const GemmCostCoefficients& coefficients);
 
 /// The launch and modelled cost of one config, which why_not must have passed.
 GemmCandidate price_gemm(const GemmConfig& config, const GemmProblem& problem,
-                         const DeviceSpec& device, const GemmCostCoefficients& coefficients = {});
+                         const DeviceSpec& device);
+GemmCandidate price_gemm(const GemmConfig& config, const GemmProblem& problem,
+                         const DeviceSpec& device, const GemmCostCoefficients& coefficients);
 
 /// Why this config cannot compute this problem on this device; empty when it can.
 std::string why_not(const GemmConfig& config, const GemmProblem& problem, const DeviceSpec& device);

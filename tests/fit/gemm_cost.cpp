@@ -2,7 +2,7 @@
 //
 //   fit_gemm_cost TIMINGS.json           model against measurement, row by row, and the regret of
 //   choosing by the model fit_gemm_cost --fit TIMINGS.json     the same after a coordinate descent;
-//   prints the coefficients for gemm_cost.hpp
+//   prints the coefficients for gemm_cost.cpp
 #include <fmt/format.h>
 
 #include <cmath>
@@ -141,7 +141,9 @@ int main(int argc, char** argv) try {
     return 2;
   }
   const GemmTimings timings = fathom::testing::read_gemm_timings(argv[argc - 1]);
-  GemmCostCoefficients coefficients;
+  const bool grouped = !timings.rows.empty() && timings.rows.front().config.grouped;
+  GemmCostCoefficients coefficients =
+      grouped ? GemmCostCoefficients{} : fathom::plan::dense_coefficients();
   if (fitting) {
     // Fitted on every other problem of the file, judged on all and on the rest.
     GemmTimings half{timings.device, {}}, rest{timings.device, {}};

@@ -82,8 +82,8 @@ TEST(GemmConfig, RegistersStayInsideThePoolOfTheLaunch) {
       EXPECT_GE(c.load_registers(), 24);
     }
   }
-  EXPECT_EQ(Config{.math_warpgroups = 2}.math_registers(), 232);
-  EXPECT_EQ(Config{.math_warpgroups = 2}.load_registers(), 40);
+  EXPECT_EQ(Config{.math_warpgroups = 2}.math_registers(), 224);
+  EXPECT_EQ(Config{.math_warpgroups = 2}.load_registers(), 56);
   EXPECT_EQ(Config{.math_warpgroups = 3}.math_registers(), 152);
   EXPECT_EQ(Config{.math_warpgroups = 3}.load_registers(), 56);
 }

@@ -60,13 +60,15 @@ TEST(GemmPlanner, PinsTheTrainingShapes) {
 
 TEST(GemmPlanner, PinsTheDecodeShapes) {
   EXPECT_GT(plan_gemm(dense_problem(64, 2112, 7168), h200()).config.split_k, 1);
-  EXPECT_EQ(tag_for(64, 24576, 1536), "stream_64x32_w1_o3_k16_bf16");
-  EXPECT_EQ(tag_for(64, 7168, 16384), "stream_64x64_w2_k128_bf16");
+  EXPECT_EQ(tag_for(64, 24576, 1536), "stream_64x32_w1_o2_k64_bf16");
+  EXPECT_EQ(tag_for(64, 7168, 16384), "stream_64x56_w2_k144_bf16");
   EXPECT_EQ(tag_for(64, 4096, 7168), "stream_64x32_w2_k64_bf16");
-  EXPECT_EQ(tag_for(128, 2112, 7168), "stream_128x56_w2_x3_k19_bf16");
-  EXPECT_EQ(tag_for(128, 24576, 1536), "stream_128x192_w2_k16_bf16");
+  EXPECT_EQ(tag_for(128, 2112, 7168), "stream_128x32_w2_x2_k28_bf16");
+  EXPECT_EQ(tag_for(128, 24576, 1536), "stream_128x96_w2_k64_bf16");
   EXPECT_EQ(tag_for(128, 7168, 16384), "stream_128x64_w2_k128_bf16");
   EXPECT_EQ(tag_for(128, 4096, 7168), "stream_128x64_w2_x2_k28_bf16");
+  EXPECT_EQ(tag_for(1, 7168, 18432), "stream_64x56_w2_k144_bf16");
+  EXPECT_EQ(tag_for(256, 4096, 7168), "stream_128x64_w2_k128_bf16");
 }
 
 TEST(GemmPlanner, CountsTheTilesOfTheTextbookCase) {
@@ -85,7 +87,7 @@ TEST(GemmPlanner, CountsStepsByTheClustersThatFit) {
   EXPECT_EQ(split.cost.steps, 1);
   // 32 clusters of 4 where 30 fit: two steps, not a second wave of launches.
   const GemmPlan wide = plan_gemm(dense_problem(64, 64 * 32, 7168), h200());
-  const GemmCandidate& four = candidate(wide, "stream_64x64_w2_x4_k32_bf16");
+  const GemmCandidate& four = candidate(wide, "stream_64x64_w2_x4_k128_bf16");
   EXPECT_EQ(four.launch.grid, 120);
   EXPECT_EQ(four.cost.steps, 2);
 }
