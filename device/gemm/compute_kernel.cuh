@@ -39,9 +39,6 @@ struct ComputeKernel {
   static constexpr SmemPlan kPlan = plan_smem(kConfig);
   static constexpr int kMathWarps = kConfig.math_warpgroups * 4;
   static constexpr bool kStoresLate = kConfig.stores_late();
-  /// Warpgroups without a row of a tile leave the tensor cores to the others. Two waves have no
-  /// registers for that, but where groups ask for it.
-  static constexpr bool kSkips = kConfig.grouped || kConfig.waves() == 1;
 
   FATHOM_DEVICE static void run(const Params& params, unsigned char* dynamic_smem) {
     const SmemAddr smem = ptx::smem_address(dynamic_smem);
@@ -89,27 +86,16 @@ struct ComputeKernel {
       };
       bool pending = false;  // a tile's sums wait to be stored
       Tile tile;
-      // Dense: of the next tile, so that no warpgroup waits for two divisions before its first
-      // block.
-      bool multiplies = true;
-      if constexpr (kSkips && !kConfig.grouped)
-        if (walk.valid()) multiplies = stores_any(params, walk.tile(), warpgroup);
-      const auto look_ahead = [&] {
-        if constexpr (kSkips && !kConfig.grouped)
-          multiplies = stores_any(params, walk.next_tile(), warpgroup);
-      };
       for (; walk.valid(); walk.advance()) {
-        if constexpr (kConfig.grouped) multiplies = stores_any(params, walk.tile(), warpgroup);
-        if (kSkips && !multiplies) {
-          mainloop.skip_tile(params.k_blocks);
-          look_ahead();
-          continue;
+        if constexpr (kConfig.grouped) {
+          if (!stores_any(params, walk.tile(), warpgroup)) {
+            mainloop.skip_tile(params.k_blocks);
+            continue;
+          }
         }
         mainloop.multiply_tile(params.k_blocks, kUsesColumn ? walk.tile().col : 0, [&](int wave) {
           if (kStoresLate && pending) store(tile, wave);
-          if (wave < kConfig.waves() - 1) return;
-          if (!kUsesColumn) tile = walk.tile();
-          look_ahead();
+          if (!kUsesColumn && wave == kConfig.waves() - 1) tile = walk.tile();
         });
         if constexpr (kUsesColumn) tile = walk.tile();
         pending = kStoresLate;
@@ -125,8 +111,8 @@ struct ComputeKernel {
   }
 
  private:
-  /// Whether any element of this warpgroup's share of a tile is stored. The same in the whole
-  /// warpgroup.
+  /// Whether any element of this warpgroup's share of a grouped tile is stored. The same in the
+  /// whole warpgroup.
   FATHOM_DEVICE static bool stores_any(const Params& params, const Tile& tile, int warpgroup) {
     const int first = warpgroup * kConfig.waves() * kWgmmaM;
     const bool any = kConfig.swap_operands

@@ -89,8 +89,8 @@ struct Mainloop {
         [&](int stage, uint32_t phase) { k_block(stage, phase, into_block, [](int) {}); });
   }
 
-  /// Instead of multiply_tile, where no row (swapped: column) of this warpgroup's share is stored.
-  /// The tensor cores are left to the other warpgroups.
+  /// Grouped: instead of multiply_tile, where no row (swapped: column) of this warpgroup's share is
+  /// stored. The tensor cores are left to the other warpgroups.
   FATHOM_DEVICE void skip_tile(int k_blocks) {
 #pragma unroll 1
     for (; k_blocks > 0; --k_blocks) {

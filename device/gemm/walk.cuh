@@ -26,16 +26,11 @@ struct UnitWalk {
   FATHOM_DEVICE bool valid() const { return unit < params.schedule.num_units(); }
   FATHOM_DEVICE void advance() { unit += stride; }
   /// Computed at each call, with two divisions: math warps ask under a running wgmma.
-  FATHOM_DEVICE Tile tile() const { return tile_of(unit); }
-  /// The one after it, valid or not.
-  FATHOM_DEVICE Tile next_tile() const { return tile_of(unit + stride); }
-
- private:
-  FATHOM_DEVICE Tile tile_of(int the_unit) const {
+  FATHOM_DEVICE Tile tile() const {
     // A copy that folds: a template argument is an object in global memory to NVRTC, and reading
     // its fields there stood before every tile's first load.
     constexpr Config kFolded = kConfig;
-    return dense_tile(kFolded, params.schedule, the_unit, pair_rank);
+    return dense_tile(kFolded, params.schedule, unit, pair_rank);
   }
 };
 

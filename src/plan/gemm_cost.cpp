@@ -234,8 +234,7 @@ GemmCost cost_of_units(const GemmConfig& config, const Sizes& sizes,
                        const GemmCostCoefficients& coefficients, const GemmWork& work,
                        double group_units, double group_slices) {
   const int height = config.block_m * config.cluster_m;
-  const bool skips = config.grouped || (!config.stream() && config.waves() == 1);
-  const bool sliced = skips && !config.swap_operands;
+  const bool sliced = config.grouped && !config.swap_operands;
   const auto units_m = static_cast<std::int64_t>(std::ceil(work.groups * group_units));
   const std::int64_t units_n = ceil_div(device::gemm::tiled_cols(config, sizes.n),
                                         std::int64_t{config.block_n} * config.cluster_n);
@@ -305,11 +304,9 @@ GemmCost gemm_cost(const GemmConfig& config, const Sizes& sizes,
     return cost(routed_pieces(height, work), routed_pieces(device::gemm::kWgmmaM, work));
   };
   if (work.uneven >= 1) return routed();
-  // In equal groups nothing is won by foreign slices.
+  // Nothing is won by foreign slices.
   const double units = exact_pieces(height, work);
-  const double slices = config.grouped ? units * height / device::gemm::kWgmmaM
-                                       : exact_pieces(device::gemm::kWgmmaM, work);
-  GemmCost exact = cost(units, slices);
+  GemmCost exact = cost(units, units * height / device::gemm::kWgmmaM);
   if (work.uneven > 0) exact.total_us += work.uneven * (routed().total_us - exact.total_us);
   return exact;
 }

@@ -40,9 +40,9 @@ inline std::vector<Shape> model_shapes() {
 /// What each config is forced on: less than a tile, tile edges, several tiles on every SM, tails of
 /// n and k, long and short k.
 inline std::vector<Shape> config_shapes() {
-  return {{1, 8, 16},        {7, 24, 100},       {64, 576, 128},
-          {65, 584, 1152},   {129, 2112, 7168},  {257, 1000, 576},
-          {1000, 7168, 512}, {2049, 2112, 2112}, {4097, 576, 16384}};
+  return {{1, 8, 16},         {7, 24, 100},     {64, 576, 128},    {65, 584, 1152},
+          {129, 2112, 7168},  {257, 1000, 576}, {1000, 7168, 512}, {2049, 2112, 2112},
+          {4097, 576, 16384}, {300, 264, 300},  {513, 536, 1100}};
 }
 
 }  // namespace fathom::testing

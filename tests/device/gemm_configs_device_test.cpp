@@ -71,7 +71,7 @@ TEST(SanitizerDevice, EveryConfig) {
   for (const plan::GemmConfig& config : plan::gemm_configs()) {
     if (config.grouped) continue;
     GpuProblem problem(Oracle::instance(),
-                       case_for(config, {130, 296, 440}, reference::DataKind::kRandom));
+                       case_for(config, {130, 264, 440}, reference::DataKind::kRandom));
     GemmOptions options = problem.options();
     options.config = plan::gemm_tag(config);
     options.max_sms = std::max(2, config.cluster_size());
