@@ -107,7 +107,8 @@ double max_load_bound(const BalanceProblem& problem, std::span<const float> load
 double max_load_bound_near(const BalanceProblem& problem, std::span<const float> loads,
                            const BalancePlacement& current, std::int64_t max_moves) {
   const double anywhere = max_load_bound(problem, loads);
-  const bool groups_stay = max_moves >= 0 && max_moves < 2 * problem.experts_per_group();
+  const bool groups_stay =
+      max_moves >= 0 && max_moves < std::int64_t{2} * problem.experts_per_group();
   if (!groups_stay || problem.domains.size() == 1) return anywhere;
   double best = anywhere;
   for (const BalanceDomain& domain : problem.domains) {

@@ -96,7 +96,7 @@ PublishedPlan balance_published(const BalanceProblem& problem, std::span<const f
   result.node_of_group = groups_packed.pack;
   std::vector<float> weights(node_experts), shares(node_slots);
   for (int node = 0; node < nodes; ++node) {
-    const int* experts = expert_of_middle.data() + node * node_experts;
+    const int* experts = expert_of_middle.data() + std::ptrdiff_t{node} * node_experts;
     for (int i = 0; i < node_experts; ++i) weights[i] = loads[experts[i]];
     const Replication replicas = replicate(weights, node_slots);
     for (int i = 0; i < node_slots; ++i) {
