@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "emulator/launch.hpp"
-#include "gemm/params.hpp"
+#include "gemm/launch.hpp"
 #include "gemm/smem.hpp"
 
 namespace fathom::emulator {

@@ -8,7 +8,7 @@
 #include "cuda/device.hpp"
 #include "cuda/launch.hpp"
 #include "cuda/memory.hpp"
-#include "gemm/params.hpp"
+#include "gemm/launch.hpp"
 
 namespace fathom::api {
 

@@ -12,7 +12,7 @@
 
 #include <cstdint>
 
-#include "gemm/params.hpp"
+#include "gemm/launch.hpp"
 #include "plan/device_spec.hpp"
 #include "plan/gemm_configs.hpp"
 

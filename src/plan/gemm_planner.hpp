@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "gemm/params.hpp"
+#include "gemm/launch.hpp"
 #include "plan/device_spec.hpp"
 #include "plan/gemm_configs.hpp"
 #include "plan/gemm_cost.hpp"

@@ -2,7 +2,7 @@
 // expectation where the rows of groups stand in device memory. Planning layer: pure.
 #pragma once
 
-#include "gemm/params.hpp"
+#include "gemm/sizes.hpp"
 #include "plan/gemm_configs.hpp"
 
 namespace fathom::plan {

@@ -4,7 +4,7 @@
 
 #include "emulator/gemm.hpp"
 #include "emulator/tensor_map.hpp"
-#include "gemm/params.hpp"
+#include "gemm/launch.hpp"
 #include "plan/gemm_planner.hpp"
 #include "reference/gemm.hpp"
 #include "reference/tolerance.hpp"

@@ -17,7 +17,7 @@
 #include "api/cuda_runtime.hpp"
 #include "api/gemm_cuda.hpp"
 #include "cuda/memory.hpp"
-#include "gemm/params.hpp"
+#include "gemm/launch.hpp"
 #include "gemm/smem.hpp"
 #include "plan/gemm_configs.hpp"
 #include "support/fake_compiler.hpp"

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "gemm/params.hpp"
+#include "gemm/launch.hpp"
 
 namespace fathom::device::gemm {
 namespace {

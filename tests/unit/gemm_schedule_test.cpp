@@ -7,7 +7,7 @@
 #include <random>
 #include <vector>
 
-#include "gemm/params.hpp"
+#include "gemm/launch.hpp"
 
 namespace fathom::device::gemm {
 namespace {
