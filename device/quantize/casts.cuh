@@ -8,37 +8,55 @@
 
 namespace fathom::device::quantize {
 
-/// A block of 128 columns is 16 threads of 8 columns each; a CTA takes 64 rows in four passes of
-/// 16, all loads first, so that each thread has 64 bytes and more in flight.
+/// What a thread holds of a tile of kRows rows by 128 columns of x: 8 neighbours of a row for every
+/// 16th row (16 threads are a block of 128 columns). All loads come first, so that each thread has
+/// 64 bytes and more in flight.
+template <Config kConfig, int kRows>
+struct ThreadRows {
+  static constexpr int kAcross = kBlock / kVector;
+  static constexpr int kRowsPerPass = kThreads / kAcross;
+  static constexpr int kPasses = kRows / kRowsPerPass;
+
+  TileOrigin origin;
+  int thread;
+  int64_t col;
+  int present;  // of the 8 columns
+  float v[kPasses][kVector];
+
+  FATHOM_DEVICE ThreadRows(const Params& p, int cta)
+      : origin(tile_origin<kConfig>(cta, p.cols)),
+        thread(ptx::thread_index()),
+        col(origin.col + thread % kAcross * kVector),
+        present(count_before(col, p.cols)) {
+#pragma unroll
+    for (int pass = 0; pass < kPasses; ++pass)
+      load_vector<kConfig.element>(p.x, row(pass) * p.x_row_stride + col,
+                                   row(pass) < p.rows ? present : 0, p.x_vectors, v[pass]);
+  }
+
+  FATHOM_DEVICE int64_t row(int pass) const {
+    return origin.row + thread / kAcross + pass * kRowsPerPass;
+  }
+  FATHOM_DEVICE void store(const Params& p, int pass, float scale) const {
+    if (row(pass) < p.rows)
+      store_codes(p.q, row(pass) * p.q_pitch + col, present, p.q_vectors, codes_of(v[pass], scale));
+  }
+};
+
 template <Config kConfig>
 FATHOM_DEVICE void cast_1x128(const Params& p, int cta) {
-  constexpr int kAcross = kBlock / kVector;
-  constexpr int kRowsPerPass = kThreads / kAcross;
-  constexpr int kPasses = kConfig.tile_rows() / kRowsPerPass;
-  const TileOrigin origin = tile_origin<kConfig>(cta, p.cols);
-  const int thread = ptx::thread_index();
-  const int64_t col = origin.col + thread % kAcross * kVector;
-  const int64_t first_row = origin.row + thread / kAcross;
-  const int present = count_before(col, p.cols);
-  float v[kPasses][kVector];
+  const ThreadRows<kConfig, kConfig.tile_rows()> x(p, cta);
 #pragma unroll
-  for (int pass = 0; pass < kPasses; ++pass) {
-    const int64_t row = first_row + pass * kRowsPerPass;
-    load_vector<kConfig.element>(p.x, row * p.x_row_stride + col, row < p.rows ? present : 0,
-                                 p.x_vectors, v[pass]);
-  }
+  for (int pass = 0; pass < x.kPasses; ++pass) {
+    float amax = largest_magnitude(0.0f, x.v[pass]);
 #pragma unroll
-  for (int pass = 0; pass < kPasses; ++pass) {
-    const int64_t row = first_row + pass * kRowsPerPass;
-    float amax = largest_magnitude(0.0f, v[pass]);
-#pragma unroll
-    for (int mask = kAcross / 2; mask > 0; mask /= 2)
+    for (int mask = x.kAcross / 2; mask > 0; mask /= 2)
       amax = ptx::max_number(amax, ptx::shuffle_xor(amax, mask));
-    if (row >= p.rows) continue;
     const float scale = scale_of(amax, p.power_of_two);
-    if (thread % kAcross == 0)
-      p.scale[row * p.scale_row_stride + origin.col / kBlock * p.scale_col_stride] = scale;
-    store_codes(p.q, row * p.q_pitch + col, present, p.q_vectors, codes_of(v[pass], scale));
+    if (x.thread % x.kAcross == 0 && x.row(pass) < p.rows)
+      p.scale[x.row(pass) * p.scale_row_stride + x.origin.col / kBlock * p.scale_col_stride] =
+          scale;
+    x.store(p, pass, scale);
   }
 }
 
@@ -46,43 +64,25 @@ FATHOM_DEVICE void cast_1x128(const Params& p, int cta) {
 /// shared memory.
 template <Config kConfig>
 FATHOM_DEVICE void cast_128x128(const Params& p, int cta, SmemAddr smem) {
-  constexpr int kAcross = kBlock / kVector;
-  constexpr int kRowsPerPass = kThreads / kAcross;
-  constexpr int kPasses = kBlock / kRowsPerPass;
   constexpr int kWarps = kThreads / 32;
-  const TileOrigin origin = tile_origin<kConfig>(cta, p.cols);
-  const int thread = ptx::thread_index();
-  const int64_t col = origin.col + thread % kAcross * kVector;
-  const int64_t first_row = origin.row + thread / kAcross;
-  const int present = count_before(col, p.cols);
-  float v[kPasses][kVector];
-#pragma unroll
-  for (int pass = 0; pass < kPasses; ++pass) {
-    const int64_t row = first_row + pass * kRowsPerPass;
-    load_vector<kConfig.element>(p.x, row * p.x_row_stride + col, row < p.rows ? present : 0,
-                                 p.x_vectors, v[pass]);
-  }
+  const ThreadRows<kConfig, kBlock> x(p, cta);
   float amax = 0.0f;
 #pragma unroll
-  for (int pass = 0; pass < kPasses; ++pass) amax = largest_magnitude(amax, v[pass]);
+  for (int pass = 0; pass < x.kPasses; ++pass) amax = largest_magnitude(amax, x.v[pass]);
 #pragma unroll
   for (int mask = 16; mask > 0; mask /= 2)
     amax = ptx::max_number(amax, ptx::shuffle_xor(amax, mask));
-  if (thread % 32 == 0) store_float(smem + thread / 32 * 4, amax);
+  if (x.thread % 32 == 0) store_float(smem + x.thread / 32 * 4, amax);
   ptx::barrier_sync(0, kThreads);
 #pragma unroll
   for (int warp = 0; warp < kWarps; ++warp)
     amax = ptx::max_number(amax, load_float(smem + warp * 4));
   const float scale = scale_of(amax, p.power_of_two);
-  if (thread == 0)
-    p.scale[origin.row / kBlock * p.scale_row_stride + origin.col / kBlock * p.scale_col_stride] =
-        scale;
+  if (x.thread == 0)
+    p.scale[x.origin.row / kBlock * p.scale_row_stride +
+            x.origin.col / kBlock * p.scale_col_stride] = scale;
 #pragma unroll
-  for (int pass = 0; pass < kPasses; ++pass) {
-    const int64_t row = first_row + pass * kRowsPerPass;
-    if (row < p.rows)
-      store_codes(p.q, row * p.q_pitch + col, present, p.q_vectors, codes_of(v[pass], scale));
-  }
+  for (int pass = 0; pass < x.kPasses; ++pass) x.store(p, pass, scale);
 }
 
 /// x^T -> q: 64 rows of q (columns of x) by 128 of its columns (rows of x). A thread holds 8

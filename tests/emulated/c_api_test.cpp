@@ -28,21 +28,7 @@ cuda::Buffer upload(const cuda::Device& device, const std::vector<T>& values) {
   return buffer;
 }
 
-class EmulatedC : public ::testing::Test {
- protected:
-  EmulatedC() : library_(emulator_context().options().libcuda) {
-    fathom_context_options options = {};
-    options.struct_size = sizeof options;
-    options.libcuda = library_.c_str();
-    EXPECT_EQ(fathom_context_create(&options, &context_), FATHOM_OK) << fathom_last_error_message();
-  }
-  ~EmulatedC() override { fathom_context_destroy(context_); }
-
-  const cuda::Device& device() const { return cuda::Driver::load(library_).device(0); }
-
-  std::string library_;
-  fathom_context* context_ = nullptr;
-};
+class EmulatedC : public EmulatedCTest {};
 
 TEST_F(EmulatedC, CastsAndMultiplies) {
   // 0x4000 is 2 in bf16: scale 2/448, code 448. B is all ones (0x38) with scale 1.

@@ -33,6 +33,19 @@ const Context& emulator_context() {
   return context;
 }
 
+EmulatedCTest::EmulatedCTest() {
+  fathom_context_options options = {};
+  options.struct_size = sizeof options;
+  options.libcuda = emulator_context().options().libcuda.c_str();
+  EXPECT_EQ(fathom_context_create(&options, &context_), FATHOM_OK) << fathom_last_error_message();
+}
+EmulatedCTest::~EmulatedCTest() {
+  fathom_context_destroy(context_);
+}
+const cuda::Device& EmulatedCTest::device() const {
+  return cuda::Driver::load(emulator_context().options().libcuda).device(0);
+}
+
 std::vector<plan::GemmConfig> emulated_configs() {
   std::vector<plan::GemmConfig> configs;
   for (const std::string& name :

@@ -5,9 +5,13 @@
 #include <string>
 #include <vector>
 
+#include <fathom/c_api.h>
+#include <gtest/gtest.h>
+
 #include <fathom/context.hpp>
 #include <fathom/gemm.hpp>
 
+#include "cuda/device.hpp"
 #include "plan/gemm_configs.hpp"
 #include "reference/problem_data.hpp"
 
@@ -21,6 +25,17 @@ const Context& emulator_context();
 
 /// The GEMM kernels that are built in.
 std::vector<plan::GemmConfig> emulated_configs();
+
+/// Tests of the C interface on the emulated device.
+class EmulatedCTest : public ::testing::Test {
+ protected:
+  EmulatedCTest();
+  ~EmulatedCTest() override;
+
+  const cuda::Device& device() const;
+
+  fathom_context* context_ = nullptr;
+};
 
 struct EmulatedRun {
   std::string config;

@@ -42,18 +42,8 @@ fathom_tensor matrix(void* data, std::int32_t dtype, std::int64_t rows, std::int
   return tensor;
 }
 
-class EmulatedCast : public ::testing::Test {
+class EmulatedCast : public EmulatedCTest {
  protected:
-  EmulatedCast() : library_(emulator_context().options().libcuda) {
-    fathom_context_options options = {};
-    options.struct_size = sizeof options;
-    options.libcuda = library_.c_str();
-    EXPECT_EQ(fathom_context_create(&options, &context_), FATHOM_OK) << fathom_last_error_message();
-  }
-  ~EmulatedCast() override { fathom_context_destroy(context_); }
-
-  const cuda::Device& device() const { return cuda::Driver::load(library_).device(0); }
-
   /// Values of bf16 (2 bytes an element) or fp32 over some binades, zeros and a block of zeros.
   Bytes values(std::int64_t count, int bytes_each) {
     Bytes bytes(static_cast<std::size_t>(count * bytes_each));
@@ -68,9 +58,6 @@ class EmulatedCast : public ::testing::Test {
     }
     return bytes;
   }
-
-  std::string library_;
-  fathom_context* context_ = nullptr;
 };
 
 struct CastCase {
