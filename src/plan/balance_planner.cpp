@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "plan/balance_bound.hpp"
+#include "plan/balance_groups.hpp"
 #include "plan/balance_keep.hpp"
-#include "plan/balance_near.hpp"
 #include "plan/balance_published.hpp"
 #include "plan/balance_search.hpp"
 #include "plan/balance_start.hpp"
@@ -22,8 +22,8 @@ namespace {
 /// 30 ms of one core (docs/balance.md).
 constexpr std::int64_t kMaxTrials = 100000;
 
-/// Of two plans whose maximum loads are this close the one with fewer moves is the better.
-constexpr double kWorthMoving = 1.01;
+/// What moving all experts may cost: as much as this share of the mean load saves.
+constexpr double kMoveAll = 0.2;
 
 /// Sums in another order differ by rounding only.
 constexpr double kRounding = 1 + 1e-9;
@@ -55,11 +55,8 @@ struct Candidate {
   int moves = 0;
 };
 
-/// Worse than every plan.
-const Candidate kNothing = {{}, BalanceState::kForbidden, std::numeric_limits<int>::max(), 0};
-
-/// Loads between the bound and the present maximum that a change of the current plan aims at: steps
-/// of a bisection, so the last is within 2 % of the best.
+/// Loads between the bound and the best plan that a change of the current plan aims at: steps of a
+/// bisection, so the last is within 2 % of the best.
 constexpr int kTargets = 6;
 
 class Planner {
@@ -72,6 +69,7 @@ class Planner {
       state_.start(loads_, published_.expert_of_slot, {});
       allowed_load_ = state_.max_load() * kRounding;
     }
+    move_price_ = kMoveAll * mean_load(problem, loads) / problem.experts;
     limits_.max_trials = kMaxTrials;
     limits_.good_enough = std::min(max_load_bound(problem, loads) * kCloseToBound, allowed_load_);
     limits_.out_of_time = request.out_of_time;
@@ -80,13 +78,13 @@ class Planner {
   BalancePlacement plan() {
     if (request_.current.empty()) return fresh().placement;
     change_current();
-    Candidate renewed = renamed(fresh());
-    const bool limited = request_.max_moves >= 0;
-    if (!limited || renewed.moves <= request_.max_moves) candidates_.push_back(std::move(renewed));
-    const Candidate best =
-        *std::min_element(candidates_.begin(), candidates_.end(),
-                          [&](const auto& l, const auto& r) { return better(l, r); });
-    return (limited ? best : fewest_moves(best)).placement;
+    if (!good(best_candidate()) || !out_of_time()) {
+      Candidate renewed = renamed(fresh());
+      if (request_.max_moves < 0 || renewed.moves <= request_.max_moves) {
+        candidates_.push_back(std::move(renewed));
+      }
+    }
+    return best_candidate().placement;
   }
 
  private:
@@ -94,12 +92,22 @@ class Planner {
     return {state_.placement(), state_.max_load(), state_.duplicates(), state_.moves()};
   }
 
-  /// Loaded no more than the published plan first, then without duplicates, then less loaded.
+  /// Loaded no more than the published plan first, then without duplicates, then with the lower
+  /// load; below the published plan's, a lower load has to be worth its moves.
   bool better(const Candidate& left, const Candidate& right) const {
     const auto key = [&](const Candidate& c) {
-      return std::tuple(c.max_load > allowed_load_, c.duplicates, c.max_load, c.moves);
+      return std::tuple(c.max_load > allowed_load_, c.duplicates, value(c), c.moves);
     };
     return key(left) < key(right);
+  }
+
+  double value(const Candidate& c) const {
+    return c.max_load + (c.max_load > allowed_load_ ? 0 : move_price_ * c.moves);
+  }
+
+  const Candidate& best_candidate() const {
+    return *std::min_element(candidates_.begin(), candidates_.end(),
+                             [&](const auto& l, const auto& r) { return better(l, r); });
   }
 
   Candidate searched(const BalancePlacement& start) {
@@ -162,19 +170,8 @@ class Planner {
     return taken();
   }
 
-  /// Of the candidates as good as the best one, the one that moves least.
-  Candidate fewest_moves(const Candidate& best) const {
-    const Candidate* least = &best;
-    for (const Candidate& c : candidates_) {
-      const bool as_good = c.duplicates <= best.duplicates &&
-                           c.max_load <= best.max_load * kWorthMoving &&
-                           (c.max_load <= allowed_load_ || best.max_load > allowed_load_);
-      if (as_good && c.moves < least->moves) least = &c;
-    }
-    return *least;
-  }
-
-  /// Candidates that start from the current placement and keep to the limit of moves.
+  /// Candidates that start from the current placement and keep to the limit of moves. The first
+  /// change towards the published maximum takes what time it needs.
   void change_current() {
     SearchLimits limits = limits_;
     limits.max_moves = request_.max_moves;
@@ -184,69 +181,61 @@ class Planner {
     if (bound <= allowed_load_) limits.good_enough = std::min(limits.good_enough, allowed_load_);
     state_.start(loads_, request_.current, request_.current);
     remove_duplicates(state_, limits, std::max(state_.max_load(), allowed_load_));
-    lower_max_load(state_, limits);
     candidates_.push_back(taken());
-    const BalancePlacement fresh_start = place_experts(problem_, loads_, current_groups());
-    for (const std::vector<int>& counts : {counts_of(fresh_start), counts_of(request_.current)}) {
-      approach(limits, [&](double target) {
-        return moved_towards(request_.current, counts, target, limits);
-      });
-      approach(limits, [&](double target) { return placed_near(counts, target, limits); });
-    }
+    const BalancePlacement start = state_.placement();
+    change(start, limits);
     if (problem_.by_node) change_groups(limits);
   }
 
-  /// The lowest target that a way of changing the current placement reaches, by bisection.
-  template <typename Change>
-  void approach(const SearchLimits& limits, Change&& change) {
-    double low = limits.good_enough, high = candidates_.front().max_load;
-    for (int i = 0; i < kTargets && low < high && !out_of_time(); ++i) {
-      const bool try_allowed = i == 0 && low < allowed_load_ && allowed_load_ < high;
-      const double target = try_allowed ? allowed_load_ : (low + high) / 2;
-      Candidate candidate = change(target);
-      (candidate.max_load <= target ? high : low) = target;
-      if (!candidate.placement.empty()) candidates_.push_back(std::move(candidate));
+  void change(const BalancePlacement& start, const SearchLimits& limits) {
+    SearchLimits uncut = limits;
+    uncut.out_of_time = nullptr;
+    state_.start(loads_, start, request_.current);
+    if (state_.max_load() > allowed_load_ && reach_target(state_, uncut, allowed_load_)) {
+      candidates_.push_back(taken());
     }
+    if (out_of_time()) return;
+    state_.start(loads_, start, request_.current);
+    lower_max_load(state_, limits);
+    candidates_.push_back(taken());
+    approach(start, limits);
   }
 
-  /// Where the target asks for it, experts are placed anew. Nothing where that would be too many
-  /// moves.
-  Candidate placed_near(const std::vector<int>& counts, double target, const SearchLimits& limits) {
-    const BalancePlacement start = place_near(problem_, loads_, counts, request_.current, target);
-    if (start.empty()) return kNothing;
-    state_.start(loads_, start, request_.current);
-    if (limits.max_moves >= 0 && state_.moves() > limits.max_moves) return kNothing;
-    lower_max_load(state_, limits);
-    return taken();
+  /// Changes towards targets, by bisection, that a plan could be better with.
+  void approach(const BalancePlacement& start, SearchLimits limits) {
+    double low = limits.good_enough, high = BalanceState::kForbidden;
+    for (int i = 0; i < kTargets && !out_of_time(); ++i) {
+      const Candidate best = best_candidate();
+      high = std::min(high, value(best));
+      if (best.max_load > allowed_load_) low = std::max(low, allowed_load_);
+      if (low >= high) return;
+      const double target = (low + high) / 2;
+      limits.max_moves = request_.max_moves;
+      if (best.max_load <= allowed_load_) {
+        const auto worthwhile = static_cast<std::int64_t>((value(best) - target) / move_price_);
+        limits.max_moves =
+            limits.max_moves < 0 ? worthwhile : std::min(limits.max_moves, worthwhile);
+      }
+      state_.start(loads_, start, request_.current);
+      const bool reached = reach_target(state_, limits, target);
+      (reached ? high : low) = target;
+      if (reached) candidates_.push_back(taken());
+    }
   }
 
   /// The same after as few exchanges of groups between nodes as bring the nodes below the published
   /// maximum.
   void change_groups(const SearchLimits& limits) {
     const std::vector<int> groups = current_groups();
-    const std::vector<int> next = exchange_groups(problem_, loads_, groups, allowed_load_);
-    if (next == groups) return;
-    const BalancePlacement start = with_groups(problem_, loads_, request_.current, next);
-    state_.start(loads_, start, request_.current);
-    if (limits.max_moves >= 0 && state_.moves() > limits.max_moves) return;
-    const std::vector<int> counts = counts_of(place_experts(problem_, loads_, next));
-    approach(limits, [&](double target) { return moved_towards(start, counts, target, limits); });
-  }
-
-  /// Replicas first, then changes that take load off all GPUs beyond the target.
-  Candidate moved_towards(const BalancePlacement& start, const std::vector<int>& counts,
-                          double target, const SearchLimits& limits) {
-    state_.start(loads_, start, request_.current);
-    change_counts(state_, limits, counts, target);
-    reach_target(state_, limits, target);
-    lower_max_load(state_, limits);
-    return taken();
-  }
-
-  std::vector<int> counts_of(const BalancePlacement& placement) const {
-    std::vector<int> counts(problem_.experts, 0);
-    for (const int expert : placement) ++counts[expert];
-    return counts;
+    for (const double enough : {allowed_load_, 0.0}) {
+      const std::vector<int> next = exchange_groups(problem_, loads_, groups, enough);
+      if (next == groups) continue;
+      const BalancePlacement start = with_groups(problem_, loads_, request_.current, next);
+      state_.start(loads_, start, request_.current);
+      if (limits.max_moves >= 0 && state_.moves() > limits.max_moves) return;
+      change(start, limits);
+      if (best_candidate().max_load <= allowed_load_) return;
+    }
   }
 
   std::vector<int> current_groups() const {
@@ -272,10 +261,11 @@ class Planner {
   BalanceState state_;
   SearchLimits limits_;
   PublishedPlan published_;
-  /// Made from the current placement, the first one by single steps only.
+  /// Made from the current placement.
   std::vector<Candidate> candidates_;
   /// What the published plan reaches.
   double allowed_load_ = BalanceState::kForbidden;
+  double move_price_ = 0;
 };
 
 }  // namespace

@@ -133,68 +133,7 @@ void place_domain(const BalanceProblem& problem, std::span<const float> loads, i
   }
 }
 
-std::vector<double> group_loads(const BalanceProblem& problem, std::span<const float> loads) {
-  std::vector<double> sums(problem.groups, 0.0);
-  for (int e = 0; e < problem.experts; ++e) sums[e / problem.experts_per_group()] += loads[e];
-  return sums;
-}
-
 }  // namespace
-
-std::vector<int> exchange_groups(const BalanceProblem& problem, std::span<const float> loads,
-                                 std::vector<int> node_of_group, double enough) {
-  const std::vector<double> sums = group_loads(problem, loads);
-  std::vector<double> node_load(problem.domains.size(), 0.0);
-  for (int group = 0; group < problem.groups; ++group) {
-    node_load[node_of_group[group]] += sums[group];
-  }
-  const double most = enough * problem.gpus / static_cast<double>(problem.domains.size());
-  while (true) {
-    const auto heavy =
-        static_cast<int>(std::max_element(node_load.begin(), node_load.end()) - node_load.begin());
-    if (node_load[heavy] <= most) return node_of_group;
-    double best = node_load[heavy] * (1 - 1e-9);
-    int mine = -1, theirs = -1;
-    for (int a = 0; a < problem.groups; ++a) {
-      for (int b = 0; b < problem.groups && node_of_group[a] == heavy; ++b) {
-        if (node_of_group[b] == heavy) continue;
-        const double shift = sums[a] - sums[b];
-        const double load = std::max(node_load[heavy] - shift, node_load[node_of_group[b]] + shift);
-        if (load >= best) continue;
-        best = load;
-        mine = a;
-        theirs = b;
-      }
-    }
-    if (mine < 0) return node_of_group;
-    const double shift = sums[mine] - sums[theirs];
-    node_load[heavy] -= shift;
-    node_load[node_of_group[theirs]] += shift;
-    std::swap(node_of_group[mine], node_of_group[theirs]);
-  }
-}
-
-std::vector<int> spread_groups(const BalanceProblem& problem, std::span<const float> loads) {
-  const std::vector<double> sums = group_loads(problem, loads);
-  std::vector<int> order(problem.groups);
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](int left, int right) { return sums[left] > sums[right]; });
-  const int nodes = static_cast<int>(problem.domains.size());
-  std::vector<double> node_load(nodes, 0.0);
-  std::vector<int> size(nodes, 0), node_of_group(problem.groups, 0);
-  for (const int group : order) {
-    int lightest = -1;
-    for (int node = 0; node < nodes; ++node) {
-      if (size[node] == problem.groups_per_domain()) continue;
-      if (lightest < 0 || node_load[node] < node_load[lightest]) lightest = node;
-    }
-    node_of_group[group] = lightest;
-    ++size[lightest];
-    node_load[lightest] += sums[group];
-  }
-  return exchange_groups(problem, loads, std::move(node_of_group), 0);
-}
 
 BalancePlacement place_experts(const BalanceProblem& problem, std::span<const float> loads,
                                const std::vector<int>& node_of_group) {

@@ -18,13 +18,17 @@ void BalanceState::start(std::span<const float> loads, const BalancePlacement& p
                          const BalancePlacement& current) {
   loads_ = loads;
   has_current_ = !current.empty();
-  std::fill(held_.begin(), held_.end(), std::uint16_t{0});
   if (has_current_) {
     std::fill(current_.begin(), current_.end(), std::uint16_t{0});
     for (int slot = 0; slot < problem_.replicas; ++slot) {
       ++current_[cell(problem_.gpu_of_slot[slot], current[slot])];
     }
   }
+  place(placement);
+}
+
+void BalanceState::place(const BalancePlacement& placement) {
+  std::fill(held_.begin(), held_.end(), std::uint16_t{0});
   moves_ = duplicates_ = 0;
   for (std::vector<int>& slots : slots_of_expert_) slots.clear();
   for (int slot = 0; slot < problem_.replicas; ++slot) add(slot, placement[slot]);

@@ -19,6 +19,8 @@ class BalanceState {
   /// Starts over. `current` is the placement that moves are counted against; empty = none.
   void start(std::span<const float> loads, const BalancePlacement& placement,
              const BalancePlacement& current);
+  /// Another placement of the same problem.
+  void place(const BalancePlacement& placement);
 
   const BalanceProblem& problem() const { return problem_; }
   const BalancePlacement& placement() const { return expert_of_slot_; }
@@ -40,28 +42,14 @@ class BalanceState {
   double after_swap(int slot, int other) const;
   /// A slot gets another expert than it has:
   double after_replace(int slot, int expert, double limit) const;
-  /// visit(load before, load after) of every GPU whose load that would change; the expert has
-  /// another slot and the GPU lacks the new one.
-  template <typename Visit>
-  void visit_replace(int slot, int expert, Visit&& visit) const {
-    const int gpu = problem_.gpu_of_slot[slot], old = expert_of_slot_[slot];
-    const double old_share = loads_[old] / static_cast<double>(count(old) - 1);
-    const double new_share = loads_[expert] / static_cast<double>(count(expert) + 1);
-    const auto change = [&](int changed) {
-      const int here = changed == gpu ? 1 : 0;
-      const int with_old = held(changed, old), with_new = held(changed, expert);
-      const double after = load_[changed] + (with_old - here) * old_share - with_old * share_[old] +
-                           (with_new + here) * new_share - with_new * share_[expert];
-      visit(load(changed), after / problem_.speed[changed]);
-    };
-    for (const int changed : slots_of_expert_[old]) change(problem_.gpu_of_slot[changed]);
-    for (const int changed : slots_of_expert_[expert]) {
-      if (held(problem_.gpu_of_slot[changed], old) == 0) change(problem_.gpu_of_slot[changed]);
-    }
-  }
   /// By how much a change raises moves().
   int moves_of_swap(int slot, int other) const;
   int moves_of_replace(int slot, int expert) const;
+
+  /// Whether its expert came to a GPU that does not hold it as often in the current placement.
+  bool moved(int slot) const {
+    return move_of_removing(problem_.gpu_of_slot[slot], expert_of_slot_[slot]) < 0;
+  }
 
   void swap(int slot, int other);
   void replace(int slot, int expert);

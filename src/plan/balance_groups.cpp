@@ -1,5 +1,5 @@
-// See balance_near.hpp. Planning layer.
-#include "plan/balance_near.hpp"
+// Greedy choices: largest first, or what helps most. Planning layer.
+#include "plan/balance_groups.hpp"
 
 #include <algorithm>
 #include <numeric>
@@ -8,54 +8,11 @@
 namespace fathom::plan {
 namespace {
 
-class NearPacker {
- public:
-  NearPacker(const BalanceProblem& problem, const BalancePlacement& current, double target)
-      : problem_(problem),
-        target_(target),
-        homes_(problem.experts),
-        load_(problem.gpus, 0.0),
-        placement_(problem.replicas, -1) {
-    for (int gpu = 0; gpu < problem.gpus; ++gpu) next_.push_back(problem.slot_begin[gpu]);
-    for (int slot = 0; slot < problem.replicas; ++slot) {
-      homes_[current[slot]].push_back(problem.gpu_of_slot[slot]);
-    }
-  }
-
-  bool place(int expert, double share) {
-    int best = -1;
-    for (const int gpu : homes_[expert]) {
-      if ((load_[gpu] + share) / problem_.speed[gpu] <= target_) prefer(best, gpu, expert);
-    }
-    const BalanceDomain& domain = problem_.domains[problem_.domain_of_gpu(homes_[expert].front())];
-    if (best < 0) {
-      for (int gpu = domain.gpu_begin; gpu < domain.gpu_end; ++gpu) prefer(best, gpu, expert);
-    }
-    if (best < 0) return false;
-    placement_[next_[best]++] = expert;
-    load_[best] += share;
-    return true;
-  }
-
-  BalancePlacement take() { return std::move(placement_); }
-
- private:
-  /// `best` becomes `gpu` where that has room, lacks the expert, and is less loaded.
-  void prefer(int& best, int gpu, int expert) const {
-    if (next_[gpu] == problem_.slot_begin[gpu + 1]) return;
-    if (best >= 0 && load_[gpu] / problem_.speed[gpu] >= load_[best] / problem_.speed[best]) return;
-    const auto begin = placement_.begin() + problem_.slot_begin[gpu];
-    const auto end = placement_.begin() + next_[gpu];
-    if (std::find(begin, end, expert) == end) best = gpu;
-  }
-
-  const BalanceProblem& problem_;
-  double target_;
-  std::vector<std::vector<int>> homes_;
-  std::vector<double> load_;
-  std::vector<int> next_;  ///< first free slot of each GPU
-  BalancePlacement placement_;
-};
+std::vector<double> group_loads(const BalanceProblem& problem, std::span<const float> loads) {
+  std::vector<double> sums(problem.groups, 0.0);
+  for (int e = 0; e < problem.experts; ++e) sums[e / problem.experts_per_group()] += loads[e];
+  return sums;
+}
 
 /// Slots to fill (-1) and the load of each GPU without them.
 struct Gaps {
@@ -114,25 +71,59 @@ void fill_gaps(const BalanceProblem& problem, std::span<const float> loads,
 
 }  // namespace
 
-BalancePlacement place_near(const BalanceProblem& problem, std::span<const float> loads,
-                            const std::vector<int>& counts, const BalancePlacement& current,
-                            double target) {
-  struct Item {
-    double share;
-    int expert;
-  };
-  std::vector<Item> items;
-  for (int expert = 0; expert < problem.experts; ++expert) {
-    const double share = loads[expert] / static_cast<double>(counts[expert]);
-    items.insert(items.end(), counts[expert], Item{share, expert});
+std::vector<int> exchange_groups(const BalanceProblem& problem, std::span<const float> loads,
+                                 std::vector<int> node_of_group, double enough) {
+  const std::vector<double> sums = group_loads(problem, loads);
+  std::vector<double> node_load(problem.domains.size(), 0.0);
+  for (int group = 0; group < problem.groups; ++group) {
+    node_load[node_of_group[group]] += sums[group];
   }
-  std::stable_sort(items.begin(), items.end(),
-                   [](const Item& left, const Item& right) { return left.share > right.share; });
-  NearPacker packer(problem, current, target);
-  for (const Item& item : items) {
-    if (!packer.place(item.expert, item.share)) return {};
+  const double most = enough * problem.gpus / static_cast<double>(problem.domains.size());
+  while (true) {
+    const auto heavy =
+        static_cast<int>(std::max_element(node_load.begin(), node_load.end()) - node_load.begin());
+    if (node_load[heavy] <= most) return node_of_group;
+    double best = node_load[heavy] * (1 - 1e-9);
+    int mine = -1, theirs = -1;
+    for (int a = 0; a < problem.groups; ++a) {
+      for (int b = 0; b < problem.groups && node_of_group[a] == heavy; ++b) {
+        if (node_of_group[b] == heavy) continue;
+        const double shift = sums[a] - sums[b];
+        const double load = std::max(node_load[heavy] - shift, node_load[node_of_group[b]] + shift);
+        if (load >= best) continue;
+        best = load;
+        mine = a;
+        theirs = b;
+      }
+    }
+    if (mine < 0) return node_of_group;
+    const double shift = sums[mine] - sums[theirs];
+    node_load[heavy] -= shift;
+    node_load[node_of_group[theirs]] += shift;
+    std::swap(node_of_group[mine], node_of_group[theirs]);
   }
-  return packer.take();
+}
+
+std::vector<int> spread_groups(const BalanceProblem& problem, std::span<const float> loads) {
+  const std::vector<double> sums = group_loads(problem, loads);
+  std::vector<int> order(problem.groups);
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int left, int right) { return sums[left] > sums[right]; });
+  const int nodes = static_cast<int>(problem.domains.size());
+  std::vector<double> node_load(nodes, 0.0);
+  std::vector<int> size(nodes, 0), node_of_group(problem.groups, 0);
+  for (const int group : order) {
+    int lightest = -1;
+    for (int node = 0; node < nodes; ++node) {
+      if (size[node] == problem.groups_per_domain()) continue;
+      if (lightest < 0 || node_load[node] < node_load[lightest]) lightest = node;
+    }
+    node_of_group[group] = lightest;
+    ++size[lightest];
+    node_load[lightest] += sums[group];
+  }
+  return exchange_groups(problem, loads, std::move(node_of_group), 0);
 }
 
 BalancePlacement with_groups(const BalanceProblem& problem, std::span<const float> loads,
