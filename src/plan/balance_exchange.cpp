@@ -108,8 +108,9 @@ class Exchange {
       if (k == slots.size()) return {};
       *open = std::exchange(giver[k], other);
     }
-    std::vector<int> experts;
-    for (const int other : giver) experts.push_back(state_.expert(other));
+    std::vector<int> experts(giver.size());
+    std::transform(giver.begin(), giver.end(), experts.begin(),
+                   [&](int other) { return state_.expert(other); });
     return experts;
   }
 
