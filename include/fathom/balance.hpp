@@ -48,13 +48,13 @@ struct Deployment {
 struct Options {
   Policy policy = Policy::kBetter;
   /// The placement in use, as Plan::phy2log [layers, num_replicas]; empty = none. kBetter then
-  /// changes it as little as it can; kPublished only counts moves.
+  /// moves as few experts as it can; kPublished only counts moves.
   std::span<const std::int64_t> current = {};
   /// kBetter with `current`: most experts of a layer that may come to a GPU which does not hold
   /// them now; negative = no limit.
   std::int64_t max_moves = -1;
   /// kBetter: after so many seconds in all, layers keep the best plan found so far. 0 = none but
-  /// the first plan of each layer.
+  /// the first plan of each layer, which takes what time it needs.
   double time_budget_s = 0.04;
 };
 

@@ -207,6 +207,8 @@ def plan(loads: Any, *, num_replicas: int, num_gpus: int, num_groups: int = 1, n
         raise InvalidArgumentError(f"balance.plan: policy is {policy!r}; it needs one of {', '.join(_POLICIES)}")
     if (slots_per_gpu is not None and len(slots_per_gpu) != num_gpus) or (gpu_speed is not None and len(gpu_speed) != num_gpus):
         raise InvalidArgumentError(f"balance.plan: slots_per_gpu and gpu_speed need one number for each of {num_gpus} GPUs")
+    if not time_budget_s >= 0:
+        raise InvalidArgumentError(f"balance.plan: time_budget_s is {time_budget_s}; it needs 0 or more seconds")
     given = _Matrix(loads, "loads", ctypes.c_float)
     args = _Args(struct_size=ctypes.sizeof(_Args), loads=given.pointer, layers=given.shape[0], experts=given.shape[1],
                  num_replicas=num_replicas, num_groups=num_groups, num_nodes=num_nodes, num_gpus=num_gpus,

@@ -51,6 +51,20 @@ std::vector<int> match(const BalancePlacement& placement, const BalancePlacement
   return partner;
 }
 
+/// Slots whose expert `current` has on the same GPU, each of its slots counted once.
+int kept(const BalanceProblem& problem, const BalancePlacement& placement,
+         const BalancePlacement& current) {
+  std::vector<int> left(problem.experts, 0);
+  int total = 0;
+  for (int gpu = 0; gpu < problem.gpus; ++gpu) {
+    const int begin = problem.slot_begin[gpu], end = problem.slot_begin[gpu + 1];
+    for (int slot = begin; slot < end; ++slot) ++left[current[slot]];
+    for (int slot = begin; slot < end; ++slot) total += left[placement[slot]]-- > 0 ? 1 : 0;
+    for (int slot = begin; slot < end; ++slot) left[current[slot]] = left[placement[slot]] = 0;
+  }
+  return total;
+}
+
 }  // namespace
 
 BalancePlacement relabel(const BalanceProblem& problem, const BalancePlacement& placement,
@@ -75,7 +89,8 @@ BalancePlacement relabel(const BalanceProblem& problem, const BalancePlacement& 
                 result.begin() + theirs[gpu_for[i]].begin);
     }
   }
-  return result;
+  // The matching is greedy.
+  return kept(problem, result, current) > kept(problem, placement, current) ? result : placement;
 }
 
 BalancePlacement keep_slots(const BalanceProblem& problem, const BalancePlacement& placement,

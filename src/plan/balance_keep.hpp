@@ -7,7 +7,7 @@
 namespace fathom::plan {
 
 /// Exchanges the roles of GPUs of a domain, and of whole domains, so that more experts lie where
-/// `current` has them. Loads, counts and duplicates stay. The GPUs must be uniform.
+/// `current` has them, never fewer. Loads, counts and duplicates stay. The GPUs must be uniform.
 BalancePlacement relabel(const BalanceProblem& problem, const BalancePlacement& placement,
                          const BalancePlacement& current);
 

@@ -65,7 +65,8 @@ def test_the_router_table_names_slots_of_the_expert():
 
 @pytest.mark.parametrize("change, word", [({"num_gpus": 7}, "7"), ({"num_replicas": 11}, "11"), ({"policy": "best"}, "published"),
                                           ({"current": [[0] * 15] * 2}, "current has shape"),
-                                          ({"gpu_speed": [1.0]}, "one number for each"), ({"max_moves": -1}, "max_moves")])
+                                          ({"gpu_speed": [1.0]}, "one number for each"), ({"max_moves": -1}, "max_moves"),
+                                          ({"time_budget_s": -1.0}, "time_budget_s")])
 def test_sizes_that_cannot_be_are_refused(change, word):
     with pytest.raises(ValueError, match=word):
         fathom.balance.plan(LOADS, **{**SIZES, **change})
