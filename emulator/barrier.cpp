@@ -15,34 +15,49 @@ using emulator::self;
 using emulator::Thread;
 using emulator::Wait;
 
-void barrier_sync(int id, int threads) {
-  Thread& thread = self();
+namespace {
+
+/// One thread's arrival. Returns the generation that it belongs to: over once the barrier's has
+/// moved on.
+std::uint32_t arrive(Thread& thread, int id, int threads, const char* instruction) {
   Cluster& cluster = *thread.cluster;
   cluster.step(thread);
   if (id < 0 || id > 15 || threads < 32 || threads % 32 != 0 ||
       threads > cluster.launch.shape.threads) {
     cluster.report(FindingKind::kBarrierMisuse, &thread,
-                   fmt::format("barrier.sync {} of {} threads; it needs a number from 0 to 15 and "
-                               "whole warps of the CTA's {} threads",
-                               id, threads, cluster.launch.shape.threads));
+                   fmt::format("{} {} of {} threads; it needs a number from 0 to 15 and whole "
+                               "warps of the CTA's {} threads",
+                               instruction, id, threads, cluster.launch.shape.threads));
     cluster.give_up(thread);
   }
   emulator::NamedBarrier& barrier = thread.cta->named[static_cast<std::size_t>(id)];
   if (barrier.arrived == 0) barrier.threads = threads;
   if (barrier.threads != threads)
     cluster.report(FindingKind::kBarrierMisuse, &thread,
-                   fmt::format("barrier.sync {} of {} threads where others wait for {}", id,
+                   fmt::format("{} {} of {} threads where others wait for {}", instruction, id,
                                threads, barrier.threads));
   const std::uint32_t generation = barrier.generation;
   if (++barrier.arrived == barrier.threads) {
     barrier.arrived = 0;
     ++barrier.generation;
     cluster.wake(barrier.waiters);
-    return;
   }
+  return generation;
+}
+
+}  // namespace
+
+void barrier_sync(int id, int threads) {
+  Thread& thread = self();
+  const std::uint32_t generation = arrive(thread, id, threads, "barrier.sync");
+  emulator::NamedBarrier& barrier = thread.cta->named[static_cast<std::size_t>(id)];
   while (barrier.generation == generation)
-    cluster.block(thread, {Wait::For::kNamedBarrier, static_cast<uint32_t>(id), 0},
-                  barrier.waiters);
+    thread.cluster->block(thread, {Wait::For::kNamedBarrier, static_cast<uint32_t>(id), 0},
+                          barrier.waiters);
+}
+
+void barrier_arrive(int id, int threads) {
+  arrive(self(), id, threads, "barrier.arrive");
 }
 
 void cluster_arrive() {

@@ -41,41 +41,52 @@ struct StreamKernel {
     const Ring ring{smem + kPlan.full_barriers, smem + kPlan.empty_barriers, {params.wait_report}};
     const ScaleTables<kConfig> tables{smem, {params.wait_report}};
 
-    if (warp == kMathWarps && ptx::elect_one()) {
-      init_barriers(ring, tables, rank);
-      if (params.weights_constant != 0) prefetch_weights<kConfig>(params, range, 0);
-    }
-    ptx::warp_sync();
-    start_together();
-    ptx::wait_for_previous_grid();
-    if (warp >= kMathWarps) {
+    if (warp == kMathWarps) {
+      StreamOperands<kConfig> operands(params, smem, ring, range);
+      start_together(true);
+      ptx::wait_for_previous_grid();
       if constexpr (kConfig.moves_registers()) ptx::setmaxnreg_dec<kConfig.load_registers()>();
-      if (warp == kMathWarps) {
-        if (ptx::elect_one()) {
-          stream_operands<kConfig>(params, smem, ring, range);
-          ptx::launch_next_grid();
-        }
-      } else if (warp == kMathWarps + 1) {
-        StreamScales<kConfig>{params, tables, range}.run();
+      if (ptx::elect_one()) {
+        operands.run();
+        ptx::launch_next_grid();
       }
-    } else {
+      return;
+    }
+    if (ptx::elect_one()) make_barriers(warp, ring, tables, rank);
+    ptx::warp_sync();
+    start_together(warp != kMathWarps + 1);
+    if (warp == kMathWarps + 2 && params.weights_constant != 0 && ptx::elect_one())
+      prefetch_weights<kConfig>(params, range, 0);
+    ptx::wait_for_previous_grid();
+    if (warp < kMathWarps) {
       if constexpr (kConfig.moves_registers()) ptx::setmaxnreg_inc<kConfig.math_registers()>();
       run_math(params, smem, ring, tables, warp, rank, range.end - range.begin);
+    } else {
+      if constexpr (kConfig.moves_registers()) ptx::setmaxnreg_dec<kConfig.load_registers()>();
+      if (warp == kMathWarps + 1) StreamScales<kConfig>{params, tables, range}.run();
     }
   }
 
  private:
-  FATHOM_DEVICE static void init_barriers(const Ring& ring, const ScaleTables<kConfig>& tables,
-                                          int rank) {
-    ring.init(1, kSlices * 4);
-    tables.init();
-    if constexpr (kConfig.k_parts() > 1) SplitReduction<kConfig>::init(tables.smem, rank);
+  /// One thread of each warp: a thread makes them 12 clocks apart.
+  FATHOM_DEVICE static void make_barriers(int warp, const Ring& ring,
+                                          const ScaleTables<kConfig>& tables, int rank) {
+    if (warp == 0) ring.init_full(1);
+    if (warp == 1) ring.init_empty(kSlices * 4);
+    if constexpr (kConfig.k_parts() > 1)
+      if (warp == 2) SplitReduction<kConfig>::init(tables.smem, rank);
+    if (warp == kMathWarps + 1) tables.init();
     ptx::fence_mbarrier_init();
   }
 
-  /// The barriers of this CTA exist. That those of the cluster do is known only after cluster_wait.
-  FATHOM_DEVICE static void start_together() {
-    ptx::barrier_sync(static_cast<int>(sync::NamedBarrier::kCta), kConfig.num_threads());
+  /// All barriers of this CTA exist, for warps that wait; the scale warp needs only those that it
+  /// made. That those of the cluster do is known only after cluster_wait.
+  FATHOM_DEVICE static void start_together(bool wait) {
+    constexpr int kId = static_cast<int>(sync::NamedBarrier::kCta);
+    if (wait)
+      ptx::barrier_sync(kId, kConfig.num_threads());
+    else
+      ptx::barrier_arrive(kId, kConfig.num_threads());
     if constexpr (kConfig.split_k > 1) ptx::cluster_arrive_relaxed();
   }
 

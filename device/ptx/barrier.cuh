@@ -10,6 +10,11 @@ FATHOM_DEVICE void barrier_sync(int id, int threads) {
   asm volatile("barrier.sync.aligned %0, %1;" ::"r"(id), "r"(threads) : "memory");
 }
 
+/// barrier.arrive: counts as barrier_sync, for warps that have nothing to wait for.
+FATHOM_DEVICE void barrier_arrive(int id, int threads) {
+  asm volatile("barrier.arrive.aligned %0, %1;" ::"r"(id), "r"(threads) : "memory");
+}
+
 /// barrier.cluster.arrive with release semantics at cluster scope.
 FATHOM_DEVICE void cluster_arrive() {
   asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");

@@ -54,10 +54,14 @@ struct Ring {
 
   /// One thread: mbarrier.init runs on the uniform datapath, so that lanes would take turns anyway.
   FATHOM_DEVICE void init(int full_arrivals, int empty_arrivals) const {
-    for (int stage = 0; stage < kStages; ++stage) {
-      ptx::mbarrier_init(full(stage), full_arrivals);
-      ptx::mbarrier_init(empty(stage), empty_arrivals);
-    }
+    init_full(full_arrivals);
+    init_empty(empty_arrivals);
+  }
+  FATHOM_DEVICE void init_full(int arrivals) const {
+    for (int stage = 0; stage < kStages; ++stage) ptx::mbarrier_init(full(stage), arrivals);
+  }
+  FATHOM_DEVICE void init_empty(int arrivals) const {
+    for (int stage = 0; stage < kStages; ++stage) ptx::mbarrier_init(empty(stage), arrivals);
   }
   FATHOM_DEVICE void acquire(int stage, uint32_t phase) const {
     waiter.wait(empty(stage), phase ^ 1, BarrierName::kEmpty, stage);

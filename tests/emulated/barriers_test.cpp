@@ -198,6 +198,20 @@ TEST(NamedBarrier, AMissingWarpIsADeadlock) {
       FindingKind::kDeadlock, "64 threads of warps 0 1 wait for barrier 3: 64 of 96 threads");
 }
 
+TEST(NamedBarrier, WarpsThatOnlyArriveGoOn) {
+  TinyRun run;
+  run.shape.threads = 64;
+  expect_clean(run, [](const void*, unsigned char*) {
+    if (thread_index() < 32) {
+      barrier_arrive(3, 64);
+      barrier_sync(4, 64);
+    } else {
+      barrier_sync(4, 64);
+      barrier_sync(3, 64);
+    }
+  });
+}
+
 TEST(ClusterBarrier, DoesNotWaitForThreadsThatEnded) {
   TinyRun run;
   run.shape = {.grid = 4, .cluster = 2, .threads = 64, .shared_bytes = kTinyBytes};
