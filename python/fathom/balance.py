@@ -98,7 +98,11 @@ class _Matrix:
             self.shape, self.pointer = self.keep.shape, self.keep.ctypes.data
         else:
             self.kind = "list"
-            rows = [list(row) for row in values]
+            try:
+                rows = [list(row) for row in values]
+            except TypeError:
+                raise InvalidArgumentError(f"balance.plan: {name} is no list of rows; it needs two dimensions, one row for each "
+                                           "layer") from None
             if len({len(row) for row in rows}) > 1:
                 raise InvalidArgumentError(f"balance.plan: the rows of {name} have different lengths; it needs one per layer, "
                                            "all of one length")
@@ -207,6 +211,10 @@ def plan(loads: Any, *, num_replicas: int, num_gpus: int, num_groups: int = 1, n
         raise InvalidArgumentError(f"balance.plan: policy is {policy!r}; it needs one of {', '.join(_POLICIES)}")
     if (slots_per_gpu is not None and len(slots_per_gpu) != num_gpus) or (gpu_speed is not None and len(gpu_speed) != num_gpus):
         raise InvalidArgumentError(f"balance.plan: slots_per_gpu and gpu_speed need one number for each of {num_gpus} GPUs")
+    for name, value, least in (("num_replicas", num_replicas, 1), ("num_groups", num_groups, 1), ("num_nodes", num_nodes, 1),
+                               ("num_gpus", num_gpus, 1), ("max_moves", max_moves or 0, 0)):
+        if not least <= value < 2**63:  # C takes 0 as the default, and ctypes cuts off more bits
+            raise InvalidArgumentError(f"balance.plan: {name} is {value}; it needs a whole number from {least} to {2**63 - 1}")
     if not time_budget_s >= 0:
         raise InvalidArgumentError(f"balance.plan: time_budget_s is {time_budget_s}; it needs 0 or more seconds")
     given = _Matrix(loads, "loads", ctypes.c_float)

@@ -201,11 +201,16 @@ std::vector<plan::BalancePlacement> check_placements(const BalanceProblem& probl
   std::vector<plan::BalancePlacement> placements;
   for (std::int64_t layer = 0; layer < layers; ++layer) {
     plan::BalancePlacement placement;
+    std::string broken;
     for (const std::int64_t expert : given.subspan(layer * problem.replicas, problem.replicas)) {
       const bool known = expert >= 0 && expert < problem.experts;
+      if (!known && broken.empty()) {
+        broken = fmt::format("slot {} holds expert {}; experts are 0 to {}", placement.size(),
+                             expert, problem.experts - 1);
+      }
       placement.push_back(known ? static_cast<int>(expert) : -1);
     }
-    const std::string broken = reference::broken_rule(rules, placement);
+    if (broken.empty()) broken = reference::broken_rule(rules, placement);
     if (!broken.empty()) {
       refuse("{}, layer {}: {}; every slot needs a known expert, every expert a slot{}", name,
              layer, broken,

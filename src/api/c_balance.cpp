@@ -52,11 +52,14 @@ Deployment read_deployment(const fathom_balance_args& c) {
   deployment.num_groups = or_one(c.num_groups);
   deployment.num_nodes = or_one(c.num_nodes);
   deployment.num_gpus = or_one(c.num_gpus);
-  const std::size_t gpus = entries("an array over GPUs", deployment.num_gpus, 1);
   if (c.slots_per_gpu != nullptr) {
+    const std::size_t gpus = entries("slots_per_gpu", deployment.num_gpus, 1);
     deployment.slots_per_gpu.assign(c.slots_per_gpu, c.slots_per_gpu + gpus);
   }
-  if (c.gpu_speed != nullptr) deployment.gpu_speed.assign(c.gpu_speed, c.gpu_speed + gpus);
+  if (c.gpu_speed != nullptr) {
+    const std::size_t gpus = entries("gpu_speed", deployment.num_gpus, 1);
+    deployment.gpu_speed.assign(c.gpu_speed, c.gpu_speed + gpus);
+  }
   return deployment;
 }
 

@@ -66,14 +66,15 @@ def test_the_router_table_names_slots_of_the_expert():
 @pytest.mark.parametrize("change, word", [({"num_gpus": 7}, "7"), ({"num_replicas": 11}, "11"), ({"policy": "best"}, "published"),
                                           ({"current": [[0] * 15] * 2}, "current has shape"),
                                           ({"gpu_speed": [1.0]}, "one number for each"), ({"max_moves": -1}, "max_moves"),
-                                          ({"time_budget_s": -1.0}, "time_budget_s")])
+                                          ({"time_budget_s": -1.0}, "time_budget_s"), ({"num_gpus": 2**64 + 8}, "num_gpus"), ({"num_nodes": 0}, "num_nodes"),
+                                          ({"current": [[0] * 15 + [12]] * 2}, "slot 15 holds expert 12")])
 def test_sizes_that_cannot_be_are_refused(change, word):
     with pytest.raises(ValueError, match=word):
         fathom.balance.plan(LOADS, **{**SIZES, **change})
 
 
 @pytest.mark.parametrize("loads, word", [([[1.0, -1.0]], "-1"), ([[1.0, float("nan")]], "nan"), ([[1.0], [1.0, 2.0]], "lengths"),
-                                         (np.ones(4), "two dimensions")])
+                                         (np.ones(4), "two dimensions"), ([1.0, 2.0], "two dimensions")])
 def test_loads_without_meaning_are_refused(loads, word):
     with pytest.raises(ValueError, match=word):
         fathom.balance.plan(loads, num_replicas=2, num_gpus=1)
