@@ -18,8 +18,8 @@
 namespace fathom::plan {
 namespace {
 
-/// Changes that a search looks at: a plan of 60 layers of 256 experts on 144 GPUs then takes about
-/// 30 ms of one core (docs/balance.md).
+/// Changes that a search looks at: 60 layers of 256 experts on 144 GPUs then take 15 ms of one
+/// core, 30 ms after a step of drift (docs/balance_results.md).
 constexpr std::int64_t kMaxTrials = 100000;
 
 /// What moving all experts may cost: as much as this share of the mean load saves.
