@@ -15,8 +15,8 @@ namespace fathom::emulator {
 inline std::vector<SharedRegion> regions_of(const device::gemm::Config& c) {
   const device::gemm::SmemPlan p = device::gemm::plan_smem(c);
   std::vector<SharedRegion> regions = {
-      {"full", p.full_barriers, 8, c.num_stages},
-      {"empty", p.empty_barriers, 8, c.num_stages},
+      {"full", p.full_barriers, 8, c.rings() * c.num_stages},
+      {"empty", p.empty_barriers, 8, c.rings() * c.num_stages},
       {"a", p.a, p.a_stage_bytes, c.num_stages},
       {"b", p.b, p.b_stage_bytes, c.num_stages},
   };
@@ -29,6 +29,10 @@ inline std::vector<SharedRegion> regions_of(const device::gemm::Config& c) {
     regions.push_back({"tiles", p.tiles, 16, device::gemm::kTileSlots});
     regions.push_back({"tile_full", p.tile_full_barriers, 8, device::gemm::kTileSlots});
     regions.push_back({"tile_empty", p.tile_empty_barriers, 8, device::gemm::kTileSlots});
+  }
+  if (c.resident()) {
+    regions.push_back({"b_full", p.b_full_barriers, 8, c.num_stages});
+    regions.push_back({"b_empty", p.b_empty_barriers, 8, c.num_stages});
   }
   if (c.stream()) {
     regions.push_back({"scales_full", p.scales_full_barrier, 8, 1});

@@ -50,7 +50,7 @@ struct ComputeKernel {
     const TileQueue<kConfig> queue{smem, {params.wait_report}};
 
     if (warp == kMathWarps && ptx::elect_one()) {
-      prefetch_maps(params);
+      prefetch_maps<kConfig>(params);
       if constexpr (kConfig.grouped)
         queue.init(kMathWarps + 1 + (copying_lanes<kConfig>(params) > 0 ? 1 : 0));
       ring.init(1 + copying_lanes<kConfig>(params), kMathWarps * kConfig.cluster_size());
@@ -137,17 +137,6 @@ struct ComputeKernel {
     } else {
       ptx::barrier_sync(static_cast<int>(sync::NamedBarrier::kCta), kConfig.num_threads());
     }
-  }
-
-  FATHOM_DEVICE static void prefetch_maps(const Params& params) {
-    ptx::prefetch_tensormap(params.a);
-    ptx::prefetch_tensormap(params.b);
-    if (kConfig.strip_n > 0) ptx::prefetch_tensormap(params.b_strip);
-    if (params.a_tail_rows > 0) ptx::prefetch_tensormap(params.a_tail);
-    if (params.b_tail_rows > 0) ptx::prefetch_tensormap(params.b_tail);
-    if (params.scales_of_a.by_tma) ptx::prefetch_tensormap(params.scale_a);
-    if (params.scales_of_b.by_tma) ptx::prefetch_tensormap(params.scale_b);
-    if (params.d_tma_cols > 0) ptx::prefetch_tensormap(params.d);
   }
 };
 

@@ -13,7 +13,9 @@ namespace fathom::device::gemm {
 ///             (compute_kernel.cuh)
 ///   kStream   few rows: weights are read once; warpgroups, and the CTAs of a cluster, take parts
 ///             of k and add their sums through shared memory (stream_kernel.cuh)
-enum class Skeleton { kCompute, kStream };
+///   kResident many rows, short k: 128 columns of B stay in shared memory for all of k, and each
+///             warpgroup walks down them by itself, tile by tile (resident_kernel.cuh)
+enum class Skeleton { kCompute, kStream, kResident };
 
 /// Type of D. kFp32 serves both D = AB and D += AB: `Params::accumulate` says which, per launch.
 enum class Output { kBf16, kFp32 };
@@ -35,7 +37,8 @@ struct Config {
   int block_m = 128;        ///< rows of D per CTA tile
   int block_n = 128;        ///< columns of D per CTA tile; a multiple of 8
   int strip_n = 0;          ///< kCompute: beside them, a strip of n's last columns (strip_col)
-  int num_stages = 4;       ///< slots of the full/empty ring, one block of k each
+  int num_stages = 4;       ///< slots of the full/empty ring, one block of k each; kResident: k has
+                            ///< no more blocks
   int math_warpgroups = 2;  ///< warpgroups that multiply; one more warpgroup loads
   int cluster_m = 1;        ///< kCompute, 2: CTA pairs along m share B, which is multicast
   int cluster_n = 1;        ///< kCompute, 2: CTA pairs along n share A, which is multicast
@@ -52,6 +55,7 @@ struct Config {
   constexpr bool operator==(const Config&) const = default;
 
   FATHOM_HD constexpr bool stream() const { return skeleton == Skeleton::kStream; }
+  FATHOM_HD constexpr bool resident() const { return skeleton == Skeleton::kResident; }
   FATHOM_HD constexpr int num_threads() const { return (math_warpgroups + 1) * kWarpgroupThreads; }
   FATHOM_HD constexpr int cluster_size() const { return cluster_m * cluster_n * split_k; }
 
@@ -62,8 +66,12 @@ struct Config {
   FATHOM_HD constexpr int tile_cols() const { return block_n + strip_n; }
   /// m64 slices that one warpgroup multiplies one after the other against the same right operand.
   FATHOM_HD constexpr int waves() const {
-    return stream() ? 1 : left_rows() / (kWgmmaM * math_warpgroups);
+    return stream() || resident() ? 1 : left_rows() / (kWgmmaM * math_warpgroups);
   }
+  /// Rings of stages, and rows of A in one stage of all of them. kResident: each math warpgroup has
+  /// a tile and a ring of its own.
+  FATHOM_HD constexpr int rings() const { return resident() ? math_warpgroups : 1; }
+  FATHOM_HD constexpr int stage_rows() const { return rings() * block_m; }
   /// kStream: warpgroups that take alternate blocks of k of the same rows.
   FATHOM_HD constexpr int k_warpgroups() const {
     return stream() ? math_warpgroups / (block_m / kWgmmaM) : 1;
@@ -156,6 +164,21 @@ struct Config {
   }
 };
 
+/// why_illegal_shape for what the resident skeleton adds.
+FATHOM_HD constexpr const char* why_illegal_resident(const Config& c) {
+  if (c.block_m != kWgmmaM) return "a resident tile has 64 rows, those of one warpgroup";
+  if (128 % c.block_n != 0) return "the columns of a resident tile must share one scale of B";
+  if (c.math_warpgroups > 3)
+    return "a resident CTA has at most 3 math warpgroups: of its four loading warps each has one, "
+           "and the last loads B";
+  if (c.cluster_size() != 1 || c.ctas_per_sm != 1 || c.max_k_blocks != 0)
+    return "a resident CTA is alone, in its cluster and on its SM";
+  if (c.grouped || c.swap_operands || c.strip_n != 0 || c.output != Output::kBf16 ||
+      c.scale_b != ScaleB::k128x128)
+    return "resident tiles are dense, bf16, with 128x128 scales of B, without strips";
+  return nullptr;
+}
+
 /// Why no kernel can be made of this config; nullptr when it is legal. Shared memory is checked by
 /// smem.hpp.
 FATHOM_HD constexpr const char* why_illegal_shape(const Config& c) {
@@ -182,6 +205,8 @@ FATHOM_HD constexpr const char* why_illegal_shape(const Config& c) {
     if (c.grouped) return "groups need the compute skeleton";
     if (c.swap_operands) return "swapped operands need the compute skeleton";
     if (c.strip_n != 0) return "a strip needs the compute skeleton";
+  } else if (c.resident()) {
+    if (const char* reason = why_illegal_resident(c)) return reason;
   } else {
     if (c.waves() < 1 || c.waves() > 2 || c.left_rows() != c.waves() * kWgmmaM * c.math_warpgroups)
       return c.swap_operands ? "block_n must be 64 * math_warpgroups, once or twice"
@@ -240,6 +265,7 @@ FATHOM_HD constexpr Tag tag_of(const Config& c) {
   if (c.grouped) tag.add("grouped_");
   if (c.swap_operands) tag.add("swap_");
   if (c.stream()) tag.add("stream_");
+  if (c.resident()) tag.add("resident_");
   tag.add(c.block_m);
   tag.add("x", c.block_n);
   if (c.strip_n != 0) tag.add("p", c.strip_n);
@@ -258,8 +284,9 @@ FATHOM_HD constexpr Tag tag_of(const Config& c) {
 }
 
 FATHOM_HD constexpr const char* name_of(Skeleton s) {
-  return s == Skeleton::kStream ? "fathom::device::gemm::Skeleton::kStream"
-                                : "fathom::device::gemm::Skeleton::kCompute";
+  return s == Skeleton::kStream     ? "fathom::device::gemm::Skeleton::kStream"
+         : s == Skeleton::kResident ? "fathom::device::gemm::Skeleton::kResident"
+                                    : "fathom::device::gemm::Skeleton::kCompute";
 }
 FATHOM_HD constexpr const char* name_of(Output o) {
   return o == Output::kBf16 ? "fathom::device::gemm::Output::kBf16"

@@ -48,7 +48,8 @@ struct Epilogue {
         staging(smem + kPlan.staging +
                 (kByWarp ? the_warpgroup * 4 + warp : the_warpgroup) * kBuffers *
                     kPlan.staging_chunk_bytes),
-        first_slice(the_warpgroup * kConfig.waves() * kWgmmaM + (kByWarp ? warp * 16 : 0)),
+        first_slice((kConfig.resident() ? 0 : the_warpgroup * kConfig.waves() * kWgmmaM) +
+                    (kByWarp ? warp * 16 : 0)),
         warpgroup(the_warpgroup),
         stores((kByWarp || warp == 0) && ptx::lane_index() == 0) {
     const int lane = ptx::lane_index();

@@ -5,14 +5,18 @@
 
 #include "gemm/compute_kernel.cuh"
 #include "gemm/config.hpp"
+#include "gemm/resident_kernel.cuh"
 #include "gemm/stream_kernel.cuh"
 
 namespace fathom::device::gemm {
 
-template <Config kConfig, bool kStream = kConfig.stream()>
+template <Config kConfig, Skeleton kSkeleton = kConfig.skeleton>
 struct Kernel : ComputeKernel<kConfig> {};
 
 template <Config kConfig>
-struct Kernel<kConfig, true> : StreamKernel<kConfig> {};
+struct Kernel<kConfig, Skeleton::kStream> : StreamKernel<kConfig> {};
+
+template <Config kConfig>
+struct Kernel<kConfig, Skeleton::kResident> : ResidentKernel<kConfig> {};
 
 }  // namespace fathom::device::gemm

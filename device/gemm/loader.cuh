@@ -31,6 +31,19 @@ FATHOM_DEVICE int copying_lanes(const Params& p) {
   return gathers_scales<kConfig>(p) ? 32 : kForBlockScales;
 }
 
+/// A warp: scales [first, first + count) of one block of k, by 4-byte copies.
+template <Config kConfig>
+FATHOM_DEVICE void gather(const ScaleView& view, int group, int first, int count, int k_block,
+                          SmemAddr to) {
+  const float* data = view.data + k_block * view.k_stride;
+  if constexpr (kConfig.grouped) data += group * view.group_stride;
+#pragma unroll 1
+  for (int i = ptx::lane_index(); i < count; i += 32) {
+    const int64_t at = min_of(first + i, view.count - 1);
+    ptx::cp_async_4(to + i * 4, data + at * view.stride);
+  }
+}
+
 template <Config kConfig>
 struct Loader {
   using Ring = sync::Ring<kConfig.num_stages, kConfig.bounded_waits>;
@@ -79,12 +92,12 @@ struct Loader {
         if (!kPerRowB && ptx::lane_index() == 0)
           scales.copy_next(smem + kPlan.scale_b + at.stage * kPlan.scale_b_stage_bytes);
         if (params.scales_of_a.by_tma == 0)
-          gather(params.scales_of_a, tile.group, kConfig.grouped ? tile_base(tile.row) : tile.row,
-                 kConfig.block_m, k_block,
-                 smem + kPlan.scale_a + at.stage * kPlan.scale_a_stage_bytes);
+          gather<kConfig>(params.scales_of_a, tile.group,
+                          kConfig.grouped ? tile_base(tile.row) : tile.row, kConfig.block_m,
+                          k_block, smem + kPlan.scale_a + at.stage * kPlan.scale_a_stage_bytes);
         if (kPerRowB && params.scales_of_b.by_tma == 0)
-          gather(params.scales_of_b, tile.group, tile.col, kConfig.block_n, k_block,
-                 smem + kPlan.scale_b + at.stage * kPlan.scale_b_stage_bytes);
+          gather<kConfig>(params.scales_of_b, tile.group, tile.col, kConfig.block_n, k_block,
+                          smem + kPlan.scale_b + at.stage * kPlan.scale_b_stage_bytes);
         if (copies) ptx::cp_async_arrive(ring.full(at.stage));
         at.advance(kConfig.num_stages);
       }
@@ -209,17 +222,6 @@ struct Loader {
       const int first = pair_rank * rows;
       ptx::tma_load_2d_multicast(to + first * kBlockK, map, k, row + first, full, kEveryCta,
                                  policy);
-    }
-  }
-
-  FATHOM_DEVICE static void gather(const ScaleView& view, int group, int first, int count,
-                                   int k_block, SmemAddr to) {
-    const float* data = view.data + k_block * view.k_stride;
-    if constexpr (kConfig.grouped) data += group * view.group_stride;
-#pragma unroll 1
-    for (int i = ptx::lane_index(); i < count; i += 32) {
-      const int64_t at = min_of(first + i, view.count - 1);
-      ptx::cp_async_4(to + i * 4, data + at * view.stride);
     }
   }
 };

@@ -9,6 +9,7 @@
 
 #include "gemm/config.hpp"
 #include "gemm/promotion.cuh"
+#include "gemm/resident_columns.cuh"
 #include "gemm/smem.hpp"
 #include "ptx/mbarrier.cuh"
 #include "ptx/memory.cuh"
@@ -34,11 +35,12 @@ struct Mainloop {
   static constexpr int kRightBytes = kSwap ? kPlan.a_stage_bytes : kPlan.b_stage_bytes;
 
   Ring ring;
-  tile::OperandTile left, right;  // stage 0; this warpgroup's rows of the left operand
-  SmemAddr scale_a;               // stage 0, this thread's first row; kSwap: column of the product
-  SmemAddr scale_b;               // stage 0
-  SmemAddr release_barrier;       // empty(0) of the CTA that this lane signals
-  bool releases;                  // whether this lane signals one
+  ResidentColumns<kConfig> columns;  // kResident
+  tile::OperandTile left, right;     // stage 0; this warpgroup's rows of the left operand
+  SmemAddr scale_a;          // stage 0, this thread's first row; kSwap: column of the product
+  SmemAddr scale_b;          // stage 0
+  SmemAddr release_barrier;  // empty(0) of the CTA that this lane signals
+  bool releases;             // whether this lane signals one
   sync::RingState at;
   Sums sums[kWaves];
   float row_scale[kWaves]
@@ -47,6 +49,7 @@ struct Mainloop {
 
   FATHOM_DEVICE Mainloop(SmemAddr smem, const Ring& the_ring, int warpgroup, int warp)
       : ring(the_ring),
+        columns{smem, the_ring.waiter},
         left(tile::OperandTile::at(smem + (kSwap ? kPlan.b : kPlan.a) +
                                    warpgroup * kWaves * 64 * kBlockK)),
         right(tile::OperandTile::at(smem + (kSwap ? kPlan.a : kPlan.b))),
@@ -79,14 +82,19 @@ struct Mainloop {
       under_first(wave);
       sums[wave].zero_here();
     };
-    sync::walk_ring<kStages>(
-        at, k_blocks,
-        [&](int stage, uint32_t phase, bool first) {
-          k_block(stage, phase, into_block, [&](int wave) {
-            if (first) start_wave(wave);
-          });
-        },
-        [&](int stage, uint32_t phase) { k_block(stage, phase, into_block, [](int) {}); });
+    const auto single = [&](int stage, uint32_t phase, bool first) {
+      k_block(stage, phase, into_block, [&](int wave) {
+        if (first) start_wave(wave);
+      });
+    };
+    if constexpr (kConfig.resident()) {
+      sync::walk_ring_once<kStages>(
+          at, k_blocks, [&](int stage, uint32_t phase) { single(stage, phase, stage == 0); });
+    } else {
+      sync::walk_ring<kStages>(at, k_blocks, single, [&](int stage, uint32_t phase) {
+        k_block(stage, phase, into_block, [](int) {});
+      });
+    }
   }
 
   /// Grouped: instead of multiply_tile, where no row (swapped: column) of this warpgroup's share is
@@ -141,6 +149,7 @@ struct Mainloop {
   /// Waits for a stage and reads its scales.
   FATHOM_DEVICE void fetch(int stage, uint32_t phase) {
     ring.await(stage, phase);
+    if constexpr (kConfig.resident()) columns.await(stage);
 #pragma unroll
     for (int wave = 0; wave < kWaves; ++wave) {
       if constexpr (kSwap) {
@@ -169,6 +178,7 @@ struct Mainloop {
   }
 
   FATHOM_DEVICE void release(int stage) const {
+    if constexpr (kConfig.resident()) columns.release(stage);
     if (!releases) return;
     if constexpr (kConfig.cluster_size() > 1)
       ptx::mbarrier_arrive_cluster(release_barrier + stage * 8);

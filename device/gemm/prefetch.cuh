@@ -11,6 +11,19 @@
 
 namespace fathom::device::gemm {
 
+/// One thread: the tensor maps themselves.
+template <Config kConfig>
+FATHOM_DEVICE void prefetch_maps(const Params& params) {
+  ptx::prefetch_tensormap(params.a);
+  ptx::prefetch_tensormap(params.b);
+  if (kConfig.strip_n > 0) ptx::prefetch_tensormap(params.b_strip);
+  if (params.a_tail_rows > 0) ptx::prefetch_tensormap(params.a_tail);
+  if (params.b_tail_rows > 0) ptx::prefetch_tensormap(params.b_tail);
+  if (params.scales_of_a.by_tma) ptx::prefetch_tensormap(params.scale_a);
+  if (params.scales_of_b.by_tma) ptx::prefetch_tensormap(params.scale_b);
+  if (params.d_tma_cols > 0) ptx::prefetch_tensormap(params.d);
+}
+
 /// One thread. The boxes of B that the CTA's first lap of the ring will load. L2 rather than shared
 /// memory: the ring, its barriers and the order of loads stay as they are, and the loads that
 /// follow cost L2's latency instead of memory's.

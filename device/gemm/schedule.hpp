@@ -59,7 +59,7 @@ FATHOM_HD constexpr Schedule make_dense_schedule(const Config& c, int64_t m, int
   s.m = static_cast<int32_t>(m);
   s.units_m = static_cast<int32_t>(ceil_div<int64_t>(m, c.block_m * c.cluster_m));
   s.units_n = static_cast<int32_t>(ceil_div<int64_t>(tiled_cols(c, n), c.block_n * c.cluster_n));
-  s.band_m = max_of(1, band_tiles / c.cluster_m);
+  s.band_m = c.resident() ? s.units_m : max_of(1, band_tiles / c.cluster_m);
   return s;
 }
 
@@ -157,10 +157,27 @@ FATHOM_HD constexpr void for_each_grouped_tile(const Config& c, const Schedule& 
   });
 }
 
-/// Steps that cluster `cluster` of `num_clusters` takes: it computes units cluster, cluster +
-/// num_clusters, ...
-FATHOM_HD constexpr int32_t num_steps(int32_t num_units, int32_t cluster, int32_t num_clusters) {
-  return cluster < num_units ? ceil_div(num_units - cluster, num_clusters) : 0;
+/// The units of one cluster in its order: first, first + stride, ... below end.
+struct UnitRun {
+  int32_t first = 0;
+  int32_t end = 0;
+  int32_t stride = 1;
+};
+
+/// Clusters take turns, so that units in flight are neighbours; those of kResident have a run each.
+FATHOM_HD constexpr UnitRun unit_run(const Config& c, int32_t num_units, int32_t cluster,
+                                     int32_t num_clusters) {
+  if (!c.resident()) return {cluster, num_units, num_clusters};
+  const int64_t units = num_units;
+  return {static_cast<int32_t>(units * cluster / num_clusters),
+          static_cast<int32_t>(units * (cluster + 1) / num_clusters), 1};
+}
+
+/// Whose run a unit is in.
+FATHOM_HD constexpr int32_t cluster_of_unit(const Config& c, int32_t num_units, int32_t unit,
+                                            int32_t num_clusters) {
+  if (!c.resident()) return unit % num_clusters;
+  return static_cast<int32_t>((static_cast<int64_t>(unit + 1) * num_clusters - 1) / num_units);
 }
 
 /// Blocks of k that part `part` of `parts` takes: [begin, end), as even as possible, together [0,

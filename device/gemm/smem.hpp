@@ -15,12 +15,15 @@ inline constexpr int kTileSlots = 4;
 ///
 ///   | a[stages] | b[stages] | staging | partials | scale_a | scale_b | tiles | barriers |
 ///     1024-byte aligned (swizzle)       128        128       16        16      8
+///
+/// kResident: a and scale_a [stage][warpgroup]; b and scale_b hold [k block] of the columns, not
+/// stages of a ring.
 struct SmemPlan {
-  int a = 0;         ///< [stage] tiles [block_m, 128] e4m3, 128-byte swizzle
+  int a = 0;         ///< [stage] tiles [stage_rows, 128] e4m3, 128-byte swizzle
   int b = 0;         ///< [stage] tiles [tile_cols, 128] e4m3, 128-byte swizzle
   int staging = 0;   ///< TMA store: [math warps / d_warps][chunk] tiles [d_rows, d_chunk_cols] of D
   int partials = 0;  ///< split k: sums pushed by the other parts, see split_reduction.cuh
-  int scale_a = 0;   ///< kCompute: [stage][block_m]. kStream: [k block][block_m]. fp32
+  int scale_a = 0;   ///< kCompute: [stage][stage_rows]. kStream: [k block][block_m]. fp32
   int scale_b = 0;   ///< kCompute: [stage][scale_b_elems]. kStream: [k block][scale_b_elems]
   int a_stage_bytes = 0;
   int b_stage_bytes = 0;
@@ -31,8 +34,10 @@ struct SmemPlan {
   int tiles = 0;                    ///< grouped: [slot] the tiles found next, see tile_queue.cuh
   int tile_full_barriers = 0;       ///< grouped: [slot] a tile, or the end, is there
   int tile_empty_barriers = 0;      ///< grouped: [slot] every role has read it
-  int full_barriers = 0;            ///< [stage] operands have arrived
-  int empty_barriers = 0;           ///< [stage] every reader is done
+  int full_barriers = 0;            ///< [ring][stage] operands have arrived
+  int empty_barriers = 0;           ///< [ring][stage] every reader is done
+  int b_full_barriers = 0;          ///< kResident: [k block] B's has arrived
+  int b_empty_barriers = 0;         ///< kResident: [k block] every warp is done with it
   int scales_full_barrier = 0;      ///< kStream: the scale tables of a tile have arrived
   int scales_empty_barrier = 0;     ///< kStream: every reader is done with the scale tables
   int partials_full_barriers = 0;   ///< kStream: [math warpgroup] the other parts' sums are here
@@ -54,7 +59,7 @@ FATHOM_HD constexpr SmemPlan plan_smem(const Config& c) {
     end = offset + bytes;
     return offset;
   };
-  p.a_stage_bytes = c.block_m * kBlockK;
+  p.a_stage_bytes = c.stage_rows() * kBlockK;
   p.b_stage_bytes = c.tile_cols() * kBlockK;
   p.a = place(1024, c.num_stages * p.a_stage_bytes);
   p.b = place(1024, c.num_stages * p.b_stage_bytes);
@@ -72,7 +77,7 @@ FATHOM_HD constexpr SmemPlan plan_smem(const Config& c) {
     p.scale_b_stage_bytes = c.scale_b_elems() * 4;
     p.scale_b = place(16, c.max_k_blocks * p.scale_b_stage_bytes);
   } else {
-    p.scale_a_stage_bytes = round_up(c.block_m * 4, 128);
+    p.scale_a_stage_bytes = round_up(c.stage_rows() * 4, 128);
     p.scale_a = place(128, c.num_stages * p.scale_a_stage_bytes);
     p.scale_b_stage_bytes = round_up(c.scale_b_elems() * 4, c.scale_b == ScaleB::k1x128 ? 128 : 16);
     p.scale_b = place(128, c.num_stages * p.scale_b_stage_bytes);
@@ -82,8 +87,12 @@ FATHOM_HD constexpr SmemPlan plan_smem(const Config& c) {
     p.tile_full_barriers = place(8, kTileSlots * 8);
     p.tile_empty_barriers = place(8, kTileSlots * 8);
   }
-  p.full_barriers = place(8, c.num_stages * 8);
-  p.empty_barriers = place(8, c.num_stages * 8);
+  p.full_barriers = place(8, c.rings() * c.num_stages * 8);
+  p.empty_barriers = place(8, c.rings() * c.num_stages * 8);
+  if (c.resident()) {
+    p.b_full_barriers = place(8, c.num_stages * 8);
+    p.b_empty_barriers = place(8, c.num_stages * 8);
+  }
   if (c.stream()) {
     p.scales_full_barrier = place(8, 8);
     p.scales_empty_barrier = place(8, 8);

@@ -22,7 +22,12 @@ struct UnitWalk {
       : params(p),
         pair_rank(rank),
         unit(ptx::cta_index() / kConfig.cluster_size()),
-        stride(ptx::num_ctas() / kConfig.cluster_size()) {}
+        stride(ptx::num_ctas() / kConfig.cluster_size()) {
+    if constexpr (kConfig.resident()) {  // whose first unit it is asked for
+      constexpr Config kFolded = kConfig;
+      unit = unit_run(kFolded, p.schedule.num_units(), unit, stride).first;
+    }
+  }
   FATHOM_DEVICE bool valid() const { return unit < params.schedule.num_units(); }
   FATHOM_DEVICE void advance() { unit += stride; }
   /// Computed at each call, with two divisions: math warps ask under a running wgmma.

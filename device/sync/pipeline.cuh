@@ -106,6 +106,17 @@ FATHOM_DEVICE void walk_ring(RingState& at, int count, const Single& single, con
   }
 }
 
+/// Walks once over a ring of `count` stages, at most kStages: each(stage, phase), all unrolled.
+template <int kStages, typename Each>
+FATHOM_DEVICE void walk_ring_once(RingState& at, int count, const Each& each) {
+#pragma unroll
+  for (int stage = 0; stage < kStages; ++stage) {
+    if (stage == count) break;
+    each(stage, at.phase);
+  }
+  at.phase ^= 1;
+}
+
 /// Named barriers of a CTA. 0 is the CTA's own (bar.sync 0).
 enum class NamedBarrier : int {
   kCta = 0,

@@ -15,7 +15,9 @@ enum class BarrierName : uint32_t {
   kPartialsFull,
   kPartialsEmpty,
   kTileFull,
-  kTileEmpty
+  kTileEmpty,
+  kResidentFull,
+  kResidentEmpty
 };
 
 /// What the first bounded wait that gave up saw; lies in memory that the host can read after the

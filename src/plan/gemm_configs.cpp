@@ -80,6 +80,12 @@ constexpr ComputeRow kComputeBf16[] = {
     {64, 32, 1},
 };
 
+// bf16, k of a few blocks: columns of B stay in shared memory, with as many blocks as it holds.
+struct ResidentRow {
+  int block_n, warpgroups;
+};
+constexpr ResidentRow kResidentBf16[] = {{128, 3}};
+
 constexpr ComputeRow kComputeFp32[] = {
     {256, 128, 2, kPairN, 1},
     {256, 128, 2, kAlone, 1},
@@ -241,6 +247,16 @@ constexpr GemmConfig config_of(const ComputeRow& row, Output output, ScaleB scal
   return c;
 }
 
+constexpr GemmConfig config_of(const ResidentRow& row) {
+  GemmConfig c{.skeleton = Skeleton::kResident,
+               .block_m = device::gemm::kWgmmaM,
+               .block_n = row.block_n,
+               .math_warpgroups = row.warpgroups};
+  c.staging_chunks = c.d_chunks();
+  c.num_stages = deepest_ring(c, kMostComputeStages);
+  return c;
+}
+
 constexpr GemmConfig config_of(const StreamRow& row, Output output) {
   GemmConfig c{.skeleton = Skeleton::kStream,
                .block_m = row.block_m,
@@ -256,10 +272,10 @@ constexpr GemmConfig config_of(const StreamRow& row, Output output) {
   return c;
 }
 
-constexpr std::size_t kNumConfigs = std::size(kComputeBf16) + std::size(kComputeFp32) +
-                                    2 * std::size(kComputeScaleB1) + std::size(kStreamBf16) +
-                                    std::size(kStreamFp32) + std::size(kGrouped) +
-                                    std::size(kGroupedScaleB1);
+constexpr std::size_t kNumConfigs = std::size(kComputeBf16) + std::size(kResidentBf16) +
+                                    std::size(kComputeFp32) + 2 * std::size(kComputeScaleB1) +
+                                    std::size(kStreamBf16) + std::size(kStreamFp32) +
+                                    std::size(kGrouped) + std::size(kGroupedScaleB1);
 static_assert(kNumConfigs <= 185, "the closed set is at most 200 kernels, casts included");
 
 constexpr std::array<GemmConfig, kNumConfigs> build_set() {
@@ -267,6 +283,7 @@ constexpr std::array<GemmConfig, kNumConfigs> build_set() {
   std::size_t count = 0;
   for (const ComputeRow& row : kComputeBf16)
     set[count++] = config_of(row, Output::kBf16, ScaleB::k128x128);
+  for (const ResidentRow& row : kResidentBf16) set[count++] = config_of(row);
   for (const StreamRow& row : kStreamBf16) set[count++] = config_of(row, Output::kBf16);
   for (const ComputeRow& row : kComputeFp32)
     set[count++] = config_of(row, Output::kFp32, ScaleB::k128x128);

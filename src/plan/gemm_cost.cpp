@@ -33,6 +33,10 @@ struct Shape {
   double capped_ghz;  // clock that the power cap leaves
   double clock_ghz;   // of a loop at the power cap, or of one that waits
 
+  /// Resident: columns that the run of the busiest CTA touches, at most.
+  std::int64_t columns() const {
+    return std::min(steps, 1 + ceil_div<std::int64_t>(steps - 1, units_m));
+  }
   double tile_blocks() const {
     return as_double(steps) * k_blocks;
   }  // blocks of k of the busiest CTA
@@ -72,20 +76,24 @@ double latency_us(const Shape& s) {
                                        : co.block_latency_clk;
   const double scales = c.swap_operands ? co.swapped_latency_clk * c.block_m / 64 : 0;
   const double pair = c.stream() || c.cluster_size() == 1 ? 0 : co.pair_latency_clk;
-  const double blocks = s.tile_blocks() / c.k_warpgroups();
+  const double blocks = s.tile_blocks() / (c.k_warpgroups() * c.rings());
   return blocks * (wgmma + rest + scales + pair) /
          (s.device.max_clock_ghz * co.latency_clock_share * 1e3);
 }
 
 double ring_us(const Shape& s) {
-  return s.tile_blocks() * s.coefficients.load_round_trip_us / s.config.num_stages;
+  const GemmConfig& c = s.config;
+  // Resident: a stage for each block of k, of three tiles at once.
+  const double slots = c.resident() ? c.rings() * s.k_blocks : c.num_stages;
+  return s.tile_blocks() * s.coefficients.load_round_trip_us / slots;
 }
 
 double l2_us(const Shape& s) {
   const GemmConfig& c = s.config;
   // A tile asks for no more rows than exist; a multicast operand is read once for the pair.
   const double rows = as_double(device::gemm::a_box_rows(c, s.sizes.m));
-  const double cols = static_cast<double>(c.tile_cols()) / c.cluster_m;
+  const double loads = c.resident() ? as_double(s.columns()) / as_double(s.steps) : 1;  // a tile
+  const double cols = static_cast<double>(c.tile_cols()) / c.cluster_m * loads;
   const double bytes = s.tile_blocks() * s.ctas_per_sm * (rows + cols) * kBlockBytes;
   const double per_clk =
       std::min(s.device.l2_bytes_per_clk_per_sm * s.coefficients.sm_rate_share,
@@ -144,8 +152,11 @@ double epilogue_us(const Shape& s) {
   const int waits = ceil_div(buffers_used, c.staging_chunks) - 1;
   const double tile =
       narrow + tile_bytes / (co.staging_bytes_per_ns * 1e3) + waits * co.staging_wait_us;
-  const double hidden = c.math_warpgroups > 2 ? co.third_warpgroup_hides : 0;
-  return as_double(s.steps) * tile * (1 - hidden);
+  const double hidden = c.resident()            ? co.own_ring_hides
+                        : c.math_warpgroups > 2 ? co.third_warpgroup_hides
+                                                : 0;
+  const double changes = c.resident() ? as_double(s.columns() - 1) * co.column_change_us : 0;
+  return as_double(s.steps) * tile * (1 - hidden) + changes;
 }
 
 double p_norm(const GemmCost& cost, double p) {

@@ -57,8 +57,12 @@ struct GemmCostCoefficients {
   double staging_wait_us = 0.1237;      ///< until a staging buffer has been read by its store
   double narrow_chunk_us = 0.101;  ///< a TMA store of D more, where rows of D leave in short pieces
   double third_warpgroup_hides = 0.1707;  ///< share of an epilogue that two more warpgroups cover
-  double stream_tail_us = 0.112;          ///< last loads to last stores
-  double stream_step_us = 0.6;  ///< next tile of a CTA: its scales wait for the table of the last
+  // Resident, by bench/results/2026-11-21-h200-resident.json and no fit: the same where each
+  // warpgroup has a ring of its own, and what it costs to go on to other columns of B.
+  double own_ring_hides = 0.42;
+  double column_change_us = 1.3;
+  double stream_tail_us = 0.112;  ///< last loads to last stores
+  double stream_step_us = 0.6;    ///< next tile of a CTA: its scales wait for the table of the last
   double stream_store_bytes_per_ns = 29.34;  ///< D of one CTA by 16-byte stores
   double warpgroup_reduce_us = 0.2731;       ///< adding the sums of warpgroups
   double cluster_reduce_us = 0.3364;         ///< adding the sums of one more CTA of a cluster
@@ -97,6 +101,8 @@ void for_each_coefficient(Coefficients& c, Visit&& visit) {
   visit("staging_wait_us", c.staging_wait_us);
   visit("narrow_chunk_us", c.narrow_chunk_us);
   visit("third_warpgroup_hides", c.third_warpgroup_hides);
+  visit("own_ring_hides", c.own_ring_hides);
+  visit("column_change_us", c.column_change_us);
   visit("stream_tail_us", c.stream_tail_us);
   visit("stream_step_us", c.stream_step_us);
   visit("stream_store_bytes_per_ns", c.stream_store_bytes_per_ns);

@@ -12,7 +12,9 @@ namespace {
 template <typename Value>
 std::string json_value(Value value) {
   if constexpr (std::is_same_v<Value, device::gemm::Skeleton>)
-    return value == device::gemm::Skeleton::kStream ? "\"stream\"" : "\"compute\"";
+    return value == device::gemm::Skeleton::kStream     ? "\"stream\""
+           : value == device::gemm::Skeleton::kResident ? "\"resident\""
+                                                        : "\"compute\"";
   else if constexpr (std::is_same_v<Value, device::gemm::Output>)
     return value == device::gemm::Output::kFp32 ? "\"fp32\"" : "\"bf16\"";
   else if constexpr (std::is_same_v<Value, device::gemm::ScaleB>)

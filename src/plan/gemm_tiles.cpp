@@ -28,13 +28,21 @@ std::vector<LaunchTile> launch_tiles(const GemmPlan& plan, const GemmProblem& pr
   std::vector<LaunchTile> tiles;
   if (!plan.launches()) return tiles;
   const GemmConfig& c = plan.config;
-  const std::int64_t clusters = plan.launch.grid / plan.launch.cluster;
+  const auto clusters = static_cast<std::int32_t>(plan.launch.grid / plan.launch.cluster);
+  const auto groups = device::gemm::make_group_index(sizes_of(problem), index);
+  const Schedule s =
+      problem.grouped()
+          ? device::gemm::make_grouped_schedule(c, groups, problem.n, plan.band_tiles)
+          : device::gemm::make_dense_schedule(c, problem.m, problem.n, plan.band_tiles);
+  // Of groups an upper limit, and not asked for.
+  const std::int32_t num_units = problem.grouped() ? 0 : s.num_units();
   const std::int64_t group_rows = problem.form == Groups::Form::kMasked ? problem.m : 0;
   const std::int64_t tiled = device::gemm::tiled_cols(c, problem.n);
   const auto add = [&](std::int32_t unit, std::int32_t rank, const Tile& tile) {
-    const std::int64_t cluster = unit % clusters;
+    const auto cluster = device::gemm::cluster_of_unit(c, num_units, unit, clusters);
+    const auto run = device::gemm::unit_run(c, num_units, cluster, clusters);
     tiles.push_back({.cta = cluster * plan.launch.cluster + rank,
-                     .step = unit / clusters,
+                     .step = (unit - run.first) / run.stride,
                      .cluster = cluster,
                      .group = tile.group,
                      .row0 = tile.group * group_rows + tile.row,
@@ -50,11 +58,8 @@ std::vector<LaunchTile> launch_tiles(const GemmPlan& plan, const GemmProblem& pr
     tiles.back().cols = std::min(c.strip_n, n - strip);
   };
   if (problem.grouped()) {
-    const auto groups = device::gemm::make_group_index(sizes_of(problem), index);
-    const Schedule s = device::gemm::make_grouped_schedule(c, groups, problem.n, plan.band_tiles);
     device::gemm::for_each_grouped_tile(c, s, problem.n, groups, add);
   } else {
-    const Schedule s = device::gemm::make_dense_schedule(c, problem.m, problem.n, plan.band_tiles);
     for_each_dense_tile(c, s, problem.n, add);
   }
   return tiles;

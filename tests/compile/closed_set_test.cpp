@@ -144,15 +144,15 @@ TEST(CastKernels, WaitForThePreviousKernel) {
 
 // The kernels that wait with a limit, for finding a hang.
 TEST(BoundedKernel, OfEverySkeletonCompiles) {
-  bool seen[2] = {};
+  bool seen[3] = {};
   for (const GemmConfig& config : gemm_configs()) {
-    if (std::exchange(seen[config.stream() ? 1 : 0], true)) continue;
+    if (std::exchange(seen[static_cast<int>(config.skeleton)], true)) continue;
     const auto bounded = find_gemm_config(gemm_tag(config) + "_bounded");
     ASSERT_TRUE(bounded);
     const jit::CompileOutput output = compile(nvrtc_of(13), *bounded);
     EXPECT_TRUE(output.ok) << output.log;
   }
-  EXPECT_TRUE(seen[0] && seen[1]);
+  EXPECT_TRUE(seen[0] && seen[1] && seen[2]);
 }
 
 struct Illegal {

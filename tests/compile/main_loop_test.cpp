@@ -48,6 +48,17 @@ TEST(MainLoop, OfThreeWarpgroupsStaysLean) {
   EXPECT_LE(overhead(config), 34);  // 32 with NVRTC 13.0
 }
 
+// All of a tile is one loop, its store and the walk to the next included.
+TEST(MainLoop, OfResidentTilesStaysLean) {
+  const GemmConfig config{.skeleton = device::gemm::Skeleton::kResident,
+                          .block_m = 64,
+                          .num_stages = 4,
+                          .math_warpgroups = 3,
+                          .staging_chunks = 2};
+  EXPECT_LE(overhead(config), 80);  // 76 with NVRTC 13.0
+  EXPECT_EQ(innermost_wgmma_loop(code_of(config)).one_bank_ffma, 0);
+}
+
 // The walk over groups is another warp's business: nothing of it may reach the main loop.
 TEST(MainLoop, OfGroupsIsThatOfTheDenseProduct) {
   const GemmConfig dense{.block_m = 256, .num_stages = 4, .cluster_n = 2};

@@ -38,6 +38,10 @@ std::vector<Family> families() {
         .scale_b_block = plan::ScaleBBlock::k1x128,
         .out = DType::kFp32,
         .accumulate = true}},
+      // Runs of 7 and 8 tiles over columns of 4: every warpgroup meets both orders.
+      {"Resident", &kResident, {.m = 195, .n = 900, .k = 500}},
+      // Columns of one tile: of most of them a warpgroup has none.
+      {"ResidentNarrow", &kResidentNarrow, {.m = 60, .n = 900, .k = 300}},
       {"Swapped", &kSwapped, {.m = 41, .n = 200, .k = 300}},
       {"StreamAlone", &kStreamAlone, {.m = 9, .n = 72, .k = 700}},
       {"StreamTurns", &kStreamTurns, {.m = 9, .n = 84, .k = 700}},

@@ -1,4 +1,4 @@
-// Kernels of the compute skeleton that the emulated tests run. Test support.
+// Kernels of the compute and the resident skeleton that the emulated tests run. Test support.
 #include "emulated/kernel_entry.cuh"
 #include "emulated/kernels.hpp"
 
@@ -7,6 +7,7 @@ namespace fathom::testing {
 using device::gemm::Config;
 using device::gemm::Output;
 using device::gemm::ScaleB;
+using device::gemm::Skeleton;
 
 const EmulatedKernel kCompute128x128 =
     make<Config{.block_m = 128, .block_n = 128, .num_stages = 4}>();
@@ -31,5 +32,16 @@ const EmulatedKernel kComputeScaleB1 = make<Config{.block_m = 128,
                                                    .cluster_n = 2,
                                                    .output = Output::kFp32,
                                                    .scale_b = ScaleB::k1x128}>();
+const EmulatedKernel kResident = make<Config{.skeleton = Skeleton::kResident,
+                                             .block_m = 64,
+                                             .block_n = 128,
+                                             .num_stages = 4,
+                                             .math_warpgroups = 3,
+                                             .staging_chunks = 2}>();
+const EmulatedKernel kResidentNarrow = make<Config{.skeleton = Skeleton::kResident,
+                                                   .block_m = 64,
+                                                   .block_n = 64,
+                                                   .num_stages = 3,
+                                                   .math_warpgroups = 2}>();
 
 }  // namespace fathom::testing

@@ -12,6 +12,8 @@ extern const EmulatedKernel kComputeStrip;
 extern const EmulatedKernel kComputeThree;
 extern const EmulatedKernel kComputeFp32;
 extern const EmulatedKernel kComputeScaleB1;
+extern const EmulatedKernel kResident;
+extern const EmulatedKernel kResidentNarrow;
 extern const EmulatedKernel kSwapped;
 extern const EmulatedKernel kGroupedTwoWaves;
 extern const EmulatedKernel kGroupedPairM;

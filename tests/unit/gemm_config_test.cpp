@@ -51,6 +51,12 @@ TEST(GemmConfig, EachRuleRefusesWithItsReason) {
       {{.block_m = 256, .strip_n = 16}, "strip"},
       {{.block_m = 256, .strip_n = 8, .scale_b = ScaleB::k1x128}, "strip"},
       {{.split_k = 2}, "stream skeleton"},
+      {{.skeleton = Skeleton::kResident}, "64 rows"},
+      {{.skeleton = Skeleton::kResident, .block_m = 64, .block_n = 96}, "scale of B"},
+      {{.skeleton = Skeleton::kResident, .block_m = 64, .block_n = 64, .math_warpgroups = 4},
+       "loading warps"},
+      {{.skeleton = Skeleton::kResident, .block_m = 64, .cluster_n = 2}, "alone"},
+      {{.skeleton = Skeleton::kResident, .block_m = 64, .output = Output::kFp32}, "bf16"},
       {{.staging_chunks = 3}, "staging_chunks"},
       {{.block_m = 256, .block_n = 192}, "registers"},
       {{.block_n = 192, .num_stages = 7}, "shared memory"},
@@ -103,6 +109,8 @@ TEST(GemmConfig, ScaleBlocksOfATileCoverItsColumns) {
 TEST(GemmConfig, TagsNameEveryField) {
   EXPECT_STREQ(tag_of(kPrefill).text, "256x128_w2_s4_cn2_bf16");
   EXPECT_STREQ(tag_of(kSwapped).text, "grouped_swap_32x192_w3_s6_bf16");
+  EXPECT_STREQ(tag_of({.skeleton = Skeleton::kResident, .block_m = 64}).text,
+               "resident_64x128_w2_s4_bf16");
   EXPECT_STREQ(tag_of(kDecode).text, "stream_64x56_w2_s10_x3_k19_bf16");
   std::map<std::string, int> seen;
   const Config base{};

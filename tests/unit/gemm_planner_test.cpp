@@ -54,8 +54,23 @@ TEST(GemmPlanner, PinsTheTrainingShapes) {
   EXPECT_EQ(tag_for(4096, 4096, 7168), "256x128_w2_cn2_bf16");
   EXPECT_EQ(tag_for(4096, 7168, 2048), "256x128_w2_bf16");
   EXPECT_EQ(tag_for(4096, 24576, 1536), "192x128_w3_cn2_d2_bf16");
-  EXPECT_EQ(tag_for(4096, 32768, 512), "192x128_w3_cn2_d2_bf16");
+  EXPECT_EQ(tag_for(4096, 32768, 512), "resident_64x128_w3_d2_bf16");
   EXPECT_EQ(tag_for(4096, 2112, 7168), "256x128p8_w2_cn2_bf16");
+}
+
+// Measured: bench/results/2026-11-21-h200-resident.json.
+TEST(GemmPlanner, KeepsColumnsResidentWhereKIsShortAndColumnsAreLong) {
+  const auto resident = [](std::int64_t m, std::int64_t n, std::int64_t k) {
+    return plan_gemm(dense_problem(m, n, k), h200()).config.resident();
+  };
+  for (const std::int64_t k : {128, 256, 384, 448, 512}) {
+    EXPECT_TRUE(resident(4096, 32768, k)) << k;
+    EXPECT_TRUE(resident(8192, 7168, k)) << k;
+  }
+  EXPECT_TRUE(resident(1024, 7168, 512));
+  EXPECT_FALSE(resident(512, 32768, 512)) << "three columns a CTA, of eight tiles each";
+  EXPECT_FALSE(resident(256, 32768, 512));
+  EXPECT_FALSE(resident(4096, 32768, 513)) << "a fifth block of k";
 }
 
 TEST(GemmPlanner, PinsTheDecodeShapes) {

@@ -18,6 +18,7 @@ const std::vector<Config> kConfigs = {
     {.block_m = 192, .block_n = 128, .math_warpgroups = 3},
     {.block_m = 256, .strip_n = 8},
     {.skeleton = Skeleton::kStream, .block_m = 64, .block_n = 24, .split_k = 3, .max_k_blocks = 8},
+    {.skeleton = Skeleton::kResident, .block_m = 64, .math_warpgroups = 3},
 };
 
 /// Walks the grid as the kernel does and counts how often each tile of D is computed.
@@ -31,9 +32,11 @@ void expect_each_tile_once(const Config& c, int64_t m, int64_t n, int band, int 
   const int clusters = launch.grid / launch.cluster;
   ASSERT_EQ(launch.grid % launch.cluster, 0);
   for (int cluster = 0; cluster < clusters; ++cluster) {
-    for (int step = 0; step < num_steps(s.num_units(), cluster, clusters); ++step) {
+    const UnitRun run = unit_run(c, s.num_units(), cluster, clusters);
+    for (int unit = run.first; unit < run.end; unit += run.stride) {
+      ASSERT_EQ(cluster_of_unit(c, s.num_units(), unit, clusters), cluster);
       for (int rank = 0; rank < pair; ++rank) {
-        const Tile t = dense_tile(c, s, cluster + step * clusters, rank);
+        const Tile t = dense_tile(c, s, unit, rank);
         ASSERT_EQ(t.row % c.block_m, 0);
         ASSERT_EQ(t.col % c.block_n, 0);
         ASSERT_EQ(t.row_end, m);
@@ -60,6 +63,25 @@ TEST(GemmSchedule, EveryTileExactlyOnce) {
     expect_each_tile_once(c, m, n, pick(1, 20), pick(1, 132));
     if (HasFatalFailure()) FAIL() << "seed " << kSeed << " case " << i;
   }
+}
+
+TEST(GemmSchedule, ResidentRunsGoDownColumns) {
+  const Config c{.skeleton = Skeleton::kResident, .block_m = 64, .math_warpgroups = 3};
+  const Schedule s = make_dense_schedule(c, 4096, 32768, 1);
+  ASSERT_EQ(s.num_units(), 64 * 256);
+  int columns = 0;
+  for (int cta = 0; cta < 132; ++cta) {
+    const UnitRun run = unit_run(c, s.num_units(), cta, 132);
+    EXPECT_GE(run.end - run.first, 124);
+    EXPECT_LE(run.end - run.first, 125);
+    for (int unit = run.first; unit < run.end; ++unit) {
+      const Tile tile = dense_tile(c, s, unit, 0);
+      EXPECT_EQ(tile.row, unit % 64 * 64);
+      EXPECT_EQ(tile.col, unit / 64 * 128);
+    }
+    columns += (run.end - 1) / 64 - run.first / 64 + 1;
+  }
+  EXPECT_LT(columns, 3 * 132) << "columns of B are loaded nearly once";
 }
 
 TEST(GemmSchedule, StripsDealTheLastColumnsOut) {

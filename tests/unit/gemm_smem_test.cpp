@@ -19,15 +19,17 @@ void expect_sound(const Config& c) {
   const SmemPlan p = plan_smem(c);
   const int tables = c.stream() ? c.max_k_blocks : c.num_stages;
   std::vector<Span> spans = {
-      {"a", p.a, c.num_stages * c.block_m * 128, 1024},
+      {"a", p.a, c.num_stages * c.stage_rows() * 128, 1024},
       {"tiles", p.tiles, c.grouped ? kTileSlots * 16 : 0, 16},
       {"tile_full", p.tile_full_barriers, c.grouped ? kTileSlots * 8 : 0, 8},
       {"tile_empty", p.tile_empty_barriers, c.grouped ? kTileSlots * 8 : 0, 8},
       {"b", p.b, c.num_stages * c.block_n * 128, 1024},
       {"scale_a", p.scale_a, tables * p.scale_a_stage_bytes, 128},
       {"scale_b", p.scale_b, tables * p.scale_b_stage_bytes, 4},
-      {"full", p.full_barriers, c.num_stages * 8, 8},
-      {"empty", p.empty_barriers, c.num_stages * 8, 8},
+      {"full", p.full_barriers, c.rings() * c.num_stages * 8, 8},
+      {"empty", p.empty_barriers, c.rings() * c.num_stages * 8, 8},
+      {"b_full", p.b_full_barriers, c.resident() ? c.num_stages * 8 : 0, 8},
+      {"b_empty", p.b_empty_barriers, c.resident() ? c.num_stages * 8 : 0, 8},
   };
   if (c.stream()) {
     spans.push_back({"partials", p.partials, p.partials_bytes, 16});
@@ -57,7 +59,7 @@ void expect_sound(const Config& c) {
 
 TEST(GemmSmem, PlansOfAllLegalConfigsAreSound) {
   int legal = 0;
-  for (const Skeleton skeleton : {Skeleton::kCompute, Skeleton::kStream})
+  for (const Skeleton skeleton : {Skeleton::kCompute, Skeleton::kStream, Skeleton::kResident})
     for (const int block_m : {64, 128, 192, 256})
       for (int block_n = 8; block_n <= 256; block_n += 8)
         for (const int warpgroups : {1, 2, 3, 4})
