@@ -150,11 +150,15 @@ struct Config {
   /// Whether the roles differ at all: one math warpgroup alone on an SM has all it can use from the
   /// start.
   FATHOM_HD constexpr bool moves_registers() const { return math_registers() > launch_registers(); }
-  /// kStream: blocks of k that a warpgroup multiplies before it promotes the first. Two, where ring
-  /// and registers allow: the blocks that arrive last, close together, then cost one latency.
-  FATHOM_HD constexpr int blocks_in_flight() const {
+  /// kStream: blocks of k that a warpgroup multiplies in a row, each started before the one before
+  /// it is promoted. Where ring and registers allow two, the blocks that arrive last, close
+  /// together, cost one latency; three keep the tensor cores of wide tiles of 128 rows from waiting
+  /// for each other's promotions: 2 to 9 % (more take registers; with factors selected for every 16
+  /// columns three are slower than two; bench/journal.md).
+  FATHOM_HD constexpr int blocks_in_a_row() const {
     if (!stream() || num_stages < 2 * k_warpgroups()) return 1;
-    return needed_registers() + block_n / 2 + 20 <= math_registers() ? 2 : 1;
+    if (needed_registers() + block_n / 2 + 16 > math_registers()) return 1;
+    return block_m > kWgmmaM && block_n > 64 && scale_b_run() >= 32 ? 3 : 2;
   }
   /// Registers a math thread needs: running sums, the temporary of one block of k, scales of
   /// columns, and 16 for the scales of rows and for addresses (as compiled by ptxas 13.0).

@@ -1,6 +1,10 @@
 // The math of the stream skeleton: a warpgroup multiplies 64 rows by the tile's columns over its
 // blocks of k. Warpgroups of the same rows take alternate blocks, and each has two of its blocks in
 // flight where registers allow: both shorten the chain wait - wgmma - wait - promote per block.
+//
+//   three in a row   wgmma 0 | wgmma 1   | wgmma 2   |
+//                            | promote 0 | promote 1 | promote 2
+//
 // Device layer of the gemm family; must not include another family.
 #pragma once
 
@@ -26,8 +30,7 @@ struct StreamMainloop {
   static constexpr SmemPlan kPlan = plan_smem(kConfig);
   static constexpr int kSlices = kConfig.block_m / kWgmmaM;
   static constexpr int kTurns = kConfig.k_warpgroups();
-  static constexpr int kInFlight = kConfig.blocks_in_flight();
-  static_assert(kInFlight <= 2, "one product may run on while the one before it is promoted");
+  static constexpr int kInARow = kConfig.blocks_in_a_row();
   static constexpr int kScaleBlocks = kConfig.scale_b_blocks();
 
   Ring ring;
@@ -63,13 +66,12 @@ struct StreamMainloop {
     sums.zero();
     tables.await(table_phase);
     int block = until_turn;
-    // An odd block comes first: code that no cache holds must not stand at the end.
-    if (kInFlight > 1 && block < k_blocks && (k_blocks - block - 1) / kTurns % 2 == 0) {
-      multiply<1>(block, col % 128);
-      block += kTurns;
-    }
+    // What is left over comes first: code that no cache holds must not stand at the end.
 #pragma unroll 1
-    for (; block < k_blocks; block += kInFlight * kTurns) multiply<kInFlight>(block, col % 128);
+    for (; ceil_div(k_blocks - block, kTurns) % kInARow > 0; block += kTurns)
+      multiply<1>(block, col % 128);
+#pragma unroll 1
+    for (; block < k_blocks; block += kInARow * kTurns) multiply<kInARow>(block, col % 128);
     until_turn = block - k_blocks;
     ptx::warp_sync();  // a warpgroup without a block of k has met nobody since the table arrived
     if (ptx::lane_index() == 0) ptx::mbarrier_arrive(tables.empty());
@@ -85,33 +87,33 @@ struct StreamMainloop {
     Sums product;
   };
 
-  /// sums += kCount blocks of this warpgroup's turn, from `block` on.
+  /// sums += kCount blocks of this warpgroup's turn, from `block` on. While one is promoted the
+  /// next is multiplied.
   template <int kCount>
   FATHOM_DEVICE void multiply(int block, int into_block) {
     InFlight flight[kCount];
 #pragma unroll
-    for (int i = 0; i < kCount; ++i) {
-      flight[i].at = at;
-      for (int turn = 0; turn < kTurns; ++turn) at.advance(kConfig.num_stages);
-      load_scales(block + i * kTurns, flight[i]);
-    }
-#pragma unroll
-    for (int i = 0; i < kCount; ++i) {
-      const sync::RingState& from = flight[i].at;
-      ring.await(from.stage, from.phase);
-      flight[i].product.start_product(a + from.stage * kPlan.a_stage_bytes,
-                                      b + from.stage * kPlan.b_stage_bytes);
-    }
-#pragma unroll
-    for (int i = 0; i < kCount; ++i) {
-      const Factors<kConfig> factors(flight[i].row_scale, flight[i].block_scale, into_block);
-      if (i + 1 < kCount)
-        flight[i].product.template wait<1>();
+    for (int i = 0; i <= kCount; ++i) {
+      if (i < kCount) start(flight[i], block + i * kTurns);
+      if (i == 0) continue;
+      InFlight& done = flight[i - 1];
+      const Factors<kConfig> factors(done.row_scale, done.block_scale, into_block);
+      if (i < kCount)
+        done.product.template wait<1>();
       else
-        flight[i].product.template wait<0>();
-      if (ptx::lane_index() == 0) ptx::mbarrier_arrive(ring.empty(flight[i].at.stage));
-      factors.promote(sums, flight[i].product);
+        done.product.template wait<0>();
+      if (ptx::lane_index() == 0) ptx::mbarrier_arrive(ring.empty(done.at.stage));
+      factors.promote(sums, done.product);
     }
+  }
+
+  FATHOM_DEVICE void start(InFlight& to, int block) {
+    to.at = at;
+    for (int turn = 0; turn < kTurns; ++turn) at.advance(kConfig.num_stages);
+    load_scales(block, to);
+    ring.await(to.at.stage, to.at.phase);
+    to.product.start_product(a + to.at.stage * kPlan.a_stage_bytes,
+                             b + to.at.stage * kPlan.b_stage_bytes);
   }
 
   FATHOM_DEVICE void load_scales(int block, InFlight& to) const {
