@@ -43,11 +43,11 @@ struct Shape {
 };
 
 double run_penalty(const Shape& s) {
-  // Tiles that divide 128 columns have one scale of B; runs of 64 select it two or three times in a
-  // block of k, shorter ones for every few columns.
-  constexpr double kFewSelects = 0.25;
+  // Tiles that divide 128 columns have one scale of B; runs of 32 and 64 select it for a few groups
+  // of columns in a block of k, shorter ones for every second.
+  constexpr double kFewSelects = 0.5;
   if (s.config.scale_b_blocks() == 1) return 1.0;
-  const double share = s.config.scale_b_run() >= 64 ? kFewSelects : 1.0;
+  const double share = s.config.scale_b_run() >= 32 ? kFewSelects : 1.0;
   return 1.0 + share * s.coefficients.odd_width_share;
 }
 
@@ -144,7 +144,8 @@ double epilogue_us(const Shape& s) {
   if (c.stream()) {
     double tile = narrow + tile_bytes / c.k_parts() / (co.stream_store_bytes_per_ns * 1e3);
     if (c.k_warpgroups() > 1) tile += co.warpgroup_reduce_us;
-    tile += (c.split_k - 1) * co.cluster_reduce_us;
+    const double pushed = 4.0 * c.block_m * c.block_n * (c.split_k - 1) / c.split_k;
+    tile += (c.split_k - 1) * co.cluster_reduce_us + pushed / (co.cluster_push_bytes_per_ns * 1e3);
     const double next = (as_double(s.steps) - 1) * co.stream_step_us / s.ctas_per_sm;
     return co.stream_tail_us + as_double(s.steps) * tile + next;
   }
@@ -177,33 +178,34 @@ double p_norm(const GemmCost& cost, double p) {
 
 GemmCostCoefficients dense_coefficients() {
   GemmCostCoefficients c;
-  c.launch_us = 1.47;
+  c.launch_us = 1.459;
   c.fill_us = 1.189;
-  c.cluster_start_us = 0.65;
-  c.hbm_ramp_us = 0.7547;
+  c.cluster_start_us = 0.5842;
+  c.hbm_ramp_us = 0.7211;
   c.norm = 4.013;
-  c.idle_clock_exponent = 0.2891;
-  c.block_latency_clk = 267.9;
-  c.early_wait_clk = 390;
+  c.idle_clock_exponent = 0.3827;
+  c.block_latency_clk = 258;
+  c.early_wait_clk = 304.4;
   c.stream_latency_clk = 139;
-  c.pair_latency_clk = 77;
-  c.latency_clock_share = 1.029;
+  c.pair_latency_clk = 44.32;
+  c.latency_clock_share = 0.8575;
   c.foreign_slice_share = 0;
-  c.odd_width_share = 0.09395;
-  c.l2_rate_share = 1.624;
-  c.sm_rate_share = 1.191;
+  c.odd_width_share = 0.07334;
+  c.l2_rate_share = 1.72;
+  c.sm_rate_share = 1.35;
   c.load_round_trip_us = 1.223;
-  c.stream_reread_share = 0.2655;
-  c.hbm_tail_share = 0.3297;
-  c.staging_bytes_per_ns = 55.31;
-  c.staging_wait_us = 0.09;
-  c.narrow_chunk_us = 0.09836;
-  c.third_warpgroup_hides = 0.1351;
-  c.stream_tail_us = 0.08483;
-  c.stream_step_us = 0.2967;
-  c.stream_store_bytes_per_ns = 43.42;
-  c.warpgroup_reduce_us = 0.2283;
-  c.cluster_reduce_us = 0.08392;
+  c.stream_reread_share = 0.3186;
+  c.hbm_tail_share = 0.3132;
+  c.staging_bytes_per_ns = 61.96;
+  c.staging_wait_us = 0.09237;
+  c.narrow_chunk_us = 0.1205;
+  c.third_warpgroup_hides = 0.1163;
+  c.stream_tail_us = 0.07803;
+  c.stream_step_us = 0.2244;
+  c.stream_store_bytes_per_ns = 53.46;
+  c.warpgroup_reduce_us = 0.1978;
+  c.cluster_reduce_us = 0.05611;
+  c.cluster_push_bytes_per_ns = 30.32;
   return c;
 }
 

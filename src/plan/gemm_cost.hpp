@@ -66,6 +66,7 @@ struct GemmCostCoefficients {
   double stream_store_bytes_per_ns = 29.34;  ///< D of one CTA by 16-byte stores
   double warpgroup_reduce_us = 0.2731;       ///< adding the sums of warpgroups
   double cluster_reduce_us = 0.3364;         ///< adding the sums of one more CTA of a cluster
+  double cluster_push_bytes_per_ns = 30;     ///< ... and sending it those of a tile
 };
 
 /// Fitted by tests/fit/gemm_cost.cpp on bench/results/2026-11-21-h200-gemm-configs.json.
@@ -108,6 +109,7 @@ void for_each_coefficient(Coefficients& c, Visit&& visit) {
   visit("stream_store_bytes_per_ns", c.stream_store_bytes_per_ns);
   visit("warpgroup_reduce_us", c.warpgroup_reduce_us);
   visit("cluster_reduce_us", c.cluster_reduce_us);
+  visit("cluster_push_bytes_per_ns", c.cluster_push_bytes_per_ns);
 }
 
 /// The parts of a cost, in microseconds.

@@ -40,7 +40,7 @@ double misfit(const GemmTimings& timings, const GemmCostCoefficients& coefficien
 double mean_regret(const GemmTimings& timings, const GemmCostCoefficients& coefficients) {
   const auto regrets = fathom::testing::gemm_regrets(timings, coefficients);
   double sum = 0;
-  for (const auto& r : regrets) sum += r.regret + 5 * r.regret * r.regret;
+  for (const auto& r : regrets) sum += r.regret + 40 * r.regret * r.regret;
   return sum / static_cast<double>(regrets.size());
 }
 
@@ -50,14 +50,15 @@ double objective(const GemmTimings& timings, const GemmCostCoefficients& coeffic
                  const GemmCostCoefficients& start) {
   constexpr double kPriorWeight =
       1e-4;  // moving one coefficient by e costs as much as 1 % of misfit
-  constexpr double kRegretWeight = 0.2;  // 5 % of regret costs as much as 10 % of misfit
+  constexpr double kRegretWeight = 0.5;  // on average; large ones count for more, see mean_regret
   std::vector<double> initial;
   fathom::plan::for_each_coefficient(start,
                                      [&](const char*, double value) { initial.push_back(value); });
   double prior = 0;
   std::size_t i = 0;
   fathom::plan::for_each_coefficient(coefficients, [&](const char*, double value) {
-    prior += std::pow(std::log(value / initial[i++]), 2);
+    const double from = initial[i++];
+    if (from > 0) prior += std::pow(std::log(value / from), 2);  // 0 stays: steps are factors
   });
   return std::pow(misfit(timings, coefficients), 2) +
          kRegretWeight * mean_regret(timings, coefficients) + kPriorWeight * prior;

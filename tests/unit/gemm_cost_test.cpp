@@ -30,10 +30,9 @@ GemmCandidate priced(const std::string& tag, const GemmProblem& problem, const D
   return price_gemm(config_like(tag), problem, device);
 }
 
-// 442 problems; fitted on every other one (tests/fit/gemm_cost.cpp), then four prices
-// (early_wait_clk, pair_latency_clk, staging_wait_us, cluster_start_us) were moved by looking at
-// all of them, so that m = 4096 keeps what newer timings rank first; the set was pruned by looking
-// at all too. 1.2 % on average, 1.4 % on those not fitted.
+// 521 problems, 100 of them of sizes in no table; fitted on every other one
+// (tests/fit/gemm_cost.cpp), the set pruned by looking at all. 0.9 % on average, fitted or not; on
+// those 100 0.8 %, 7 % at worst.
 TEST(GemmCost, ChoosingByTheModelCostsLittleOnMeasuredProblems) {
   const auto timings = fathom::testing::read_gemm_timings(kTimings);
   ASSERT_GE(timings.rows.size(), 5000u);
@@ -50,9 +49,10 @@ TEST(GemmCost, ChoosingByTheModelCostsLittleOnMeasuredProblems) {
                         r.best.us);
     EXPECT_LE(r.regret, 0.15);
   }
-  EXPECT_LE(sum / static_cast<double>(regrets.size()), 0.015);
-  // To become none. Two of them are of one row, measured before boxes of A had exactly m rows.
-  EXPECT_LE(above, 5) << list;
+  EXPECT_LE(sum / static_cast<double>(regrets.size()), 0.01);
+  // To become none: two short products, 4 and 14 us, and one row, measured before boxes of A had
+  // exactly m rows.
+  EXPECT_LE(above, 3) << list;
 }
 
 // 156 problems, masked and routed, evenly and not; the five values that only groups have are fitted

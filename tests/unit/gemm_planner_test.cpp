@@ -76,7 +76,7 @@ TEST(GemmPlanner, KeepsColumnsResidentWhereKIsShortAndColumnsAreLong) {
 TEST(GemmPlanner, PinsTheDecodeShapes) {
   EXPECT_GT(plan_gemm(dense_problem(64, 2112, 7168), h200()).config.split_k, 1);
   EXPECT_EQ(tag_for(64, 24576, 1536), "stream_64x32_w1_o2_k64_bf16");
-  EXPECT_EQ(tag_for(64, 7168, 16384), "stream_64x56_w2_k144_bf16");
+  EXPECT_EQ(tag_for(64, 7168, 16384), "stream_64x64_w2_k144_bf16");
   EXPECT_EQ(tag_for(64, 4096, 7168), "stream_64x32_w2_k64_bf16");
   EXPECT_EQ(tag_for(128, 2112, 7168), "stream_128x32_w2_x2_k28_bf16");
   EXPECT_EQ(tag_for(128, 24576, 1536), "stream_128x96_w2_k64_bf16");
