@@ -67,9 +67,16 @@ struct StreamMainloop {
     tables.await(table_phase);
     int block = until_turn;
     // What is left over comes first: code that no cache holds must not stand at the end.
+    if constexpr (kInARow == 2) {
+      if (block < k_blocks && (k_blocks - block - 1) / kTurns % 2 == 0) {
+        multiply<1>(block, col % 128);
+        block += kTurns;
+      }
+    } else if constexpr (kInARow > 2) {
 #pragma unroll 1
-    for (; ceil_div(k_blocks - block, kTurns) % kInARow > 0; block += kTurns)
-      multiply<1>(block, col % 128);
+      for (; ceil_div(k_blocks - block, kTurns) % kInARow > 0; block += kTurns)
+        multiply<1>(block, col % 128);
+    }
 #pragma unroll 1
     for (; block < k_blocks; block += kInARow * kTurns) multiply<kInARow>(block, col % 128);
     until_turn = block - k_blocks;
@@ -93,8 +100,19 @@ struct StreamMainloop {
   FATHOM_DEVICE void multiply(int block, int into_block) {
     InFlight flight[kCount];
 #pragma unroll
+    for (int i = 0; i < kCount; ++i) {
+      flight[i].at = at;
+      for (int turn = 0; turn < kTurns; ++turn) at.advance(kConfig.num_stages);
+      load_scales(block + i * kTurns, flight[i]);
+    }
+#pragma unroll
     for (int i = 0; i <= kCount; ++i) {
-      if (i < kCount) start(flight[i], block + i * kTurns);
+      if (i < kCount) {
+        const sync::RingState& from = flight[i].at;
+        ring.await(from.stage, from.phase);
+        flight[i].product.start_product(a + from.stage * kPlan.a_stage_bytes,
+                                        b + from.stage * kPlan.b_stage_bytes);
+      }
       if (i == 0) continue;
       InFlight& done = flight[i - 1];
       const Factors<kConfig> factors(done.row_scale, done.block_scale, into_block);
@@ -105,15 +123,6 @@ struct StreamMainloop {
       if (ptx::lane_index() == 0) ptx::mbarrier_arrive(ring.empty(done.at.stage));
       factors.promote(sums, done.product);
     }
-  }
-
-  FATHOM_DEVICE void start(InFlight& to, int block) {
-    to.at = at;
-    for (int turn = 0; turn < kTurns; ++turn) at.advance(kConfig.num_stages);
-    load_scales(block, to);
-    ring.await(to.at.stage, to.at.phase);
-    to.product.start_product(a + to.at.stage * kPlan.a_stage_bytes,
-                             b + to.at.stage * kPlan.b_stage_bytes);
   }
 
   FATHOM_DEVICE void load_scales(int block, InFlight& to) const {

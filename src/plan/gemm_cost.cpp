@@ -43,9 +43,9 @@ struct Shape {
 };
 
 double run_penalty(const Shape& s) {
-  // Tiles that divide 128 columns have one scale of B; runs of 32 and 64 select it for a few groups
-  // of columns in a block of k, shorter ones for every second.
-  constexpr double kFewSelects = 0.5;
+  // Tiles that divide 128 columns have one scale of B; runs of 32 and 64 columns select it for
+  // fewer groups of columns than shorter ones do.
+  constexpr double kFewSelects = 0.8;
   if (s.config.scale_b_blocks() == 1) return 1.0;
   const double share = s.config.scale_b_run() >= 32 ? kFewSelects : 1.0;
   return 1.0 + share * s.coefficients.odd_width_share;
