@@ -48,7 +48,8 @@ struct Config {
   int staging_chunks = 1;   ///< TMA store: D buffers of each who stages, see d_warps and d_rows
   Output output = Output::kBf16;
   ScaleB scale_b = ScaleB::k128x128;
-  bool grouped = false;  ///< kCompute: rows belong to groups, each with its own B (groups.hpp)
+  bool grouped = false;     ///< kCompute: rows belong to groups, each with its own B (groups.hpp)
+  bool whole_laps = false;  ///< kCompute: k fills whole laps of the ring (walk_ring_laps)
   bool swap_operands = false;  ///< kCompute: B on wgmma's 64-row side, few rows of A on its n side
   bool bounded_waits = false;  ///< debug: waits on barriers give up, name the barrier and trap
 
@@ -191,6 +192,8 @@ FATHOM_HD constexpr const char* why_illegal_shape(const Config& c) {
   if (c.num_stages < 2 || c.num_stages > kMaxStages) return "num_stages must be 2 to 16";
   if (c.math_warpgroups < 1 || c.math_warpgroups > 4) return "math_warpgroups must be 1 to 4";
   if (c.ctas_per_sm < 1 || c.ctas_per_sm > 4) return "ctas_per_sm must be 1 to 4";
+  if (c.whole_laps && (c.skeleton != Skeleton::kCompute || c.waves() != 1))
+    return "whole laps need compute tiles of one wave: those of two would spill";
   if (c.staging_chunks < 1 || c.d_chunks() % c.staging_chunks != 0)
     return "staging_chunks must divide the chunks of D in a tile row";
   if (c.stream()) {
@@ -263,7 +266,8 @@ struct Tag {
 
 /// 256x128_w2_s4_cn2_bf16 | stream_64x56_w2_s10_x3_k19_bf16 | grouped_swap_32x192_w3_s6_bf16: rows
 /// x columns (128p8: and a strip of 8), math warpgroups, stages, then what differs from 1:
-/// cluster_m, cluster_n, split_k (x), ctas_per_sm (o), max_k_blocks (k), staging_chunks (d).
+/// cluster_m, cluster_n, split_k (x), ctas_per_sm (o), max_k_blocks (k), staging_chunks (d); wl:
+/// whole_laps.
 FATHOM_HD constexpr Tag tag_of(const Config& c) {
   Tag tag;
   if (c.grouped) tag.add("grouped_");
@@ -281,6 +285,7 @@ FATHOM_HD constexpr Tag tag_of(const Config& c) {
   if (c.ctas_per_sm != 1) tag.add("_o", c.ctas_per_sm);
   if (c.max_k_blocks != 0) tag.add("_k", c.max_k_blocks);
   if (c.staging_chunks != 1) tag.add("_d", c.staging_chunks);
+  if (c.whole_laps) tag.add("_wl");
   tag.add(c.output == Output::kBf16 ? "_bf16" : "_fp32");
   if (c.scale_b == ScaleB::k1x128) tag.add("_sb1");
   if (c.bounded_waits) tag.add("_bounded");
@@ -320,6 +325,7 @@ constexpr void for_each_field(const Config& c, Visit&& visit) {
   visit("output", c.output);
   visit("scale_b", c.scale_b);
   visit("grouped", c.grouped);
+  visit("whole_laps", c.whole_laps);
   visit("swap_operands", c.swap_operands);
   visit("bounded_waits", c.bounded_waits);
 }

@@ -46,6 +46,8 @@ FATHOM_HD constexpr const char* why_unfit(const Config& c, const Sizes& s) {
     return "an extent exceeds 2^31 - 513 (TMA coordinates are 32-bit)";
   if (c.stream() && k_blocks_per_cta(c, s.k_blocks()) > c.max_k_blocks)
     return "k has more blocks per CTA than the scale table of this config holds";
+  if (c.whole_laps && s.k_blocks() % c.num_stages != 0)
+    return "k does not fill whole laps of this config's ring";
   if (c.resident() && s.k_blocks() > c.num_stages)
     return "k has more blocks than this config keeps of B";
   if (ceil_div<int64_t>(s.m, c.block_m) * ceil_div<int64_t>(s.n, c.block_n) > kMaxExtent / 2)

@@ -71,8 +71,13 @@ struct Loader {
         ring.expect(stage, place.bytes);
         load_operands(place, k_block++, stage);
       };
-      sync::walk_ring<kConfig.num_stages>(
-          at, params.k_blocks, [&](int stage, uint32_t phase, bool) { load(stage, phase); }, load);
+      if constexpr (kConfig.whole_laps)
+        sync::walk_ring_laps<kConfig.num_stages>(
+            at, params.k_blocks, [&](uint32_t phase) { load(0, phase); }, load);
+      else
+        sync::walk_ring<kConfig.num_stages>(
+            at, params.k_blocks, [&](int stage, uint32_t phase, bool) { load(stage, phase); },
+            load);
     }
     if constexpr (kConfig.early_wait()) end_early_wait(at);
   }

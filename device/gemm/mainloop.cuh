@@ -87,14 +87,17 @@ struct Mainloop {
         if (first) start_wave(wave);
       });
     };
-    if constexpr (kConfig.resident()) {
+    const auto in_lap = [&](int stage, uint32_t phase) {
+      k_block(stage, phase, into_block, [](int) {});
+    };
+    if constexpr (kConfig.resident())
       sync::walk_ring_once<kStages>(
           at, k_blocks, [&](int stage, uint32_t phase) { single(stage, phase, stage == 0); });
-    } else {
-      sync::walk_ring<kStages>(at, k_blocks, single, [&](int stage, uint32_t phase) {
-        k_block(stage, phase, into_block, [](int) {});
-      });
-    }
+    else if constexpr (kConfig.whole_laps)
+      sync::walk_ring_laps<kStages>(
+          at, k_blocks, [&](uint32_t phase) { single(0, phase, true); }, in_lap);
+    else
+      sync::walk_ring<kStages>(at, k_blocks, single, in_lap);
   }
 
   /// Grouped: instead of multiply_tile, where no row (swapped: column) of this warpgroup's share is

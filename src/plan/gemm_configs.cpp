@@ -35,6 +35,7 @@ struct ComputeRow {
   Pair pair = kAlone;
   int staging = kWholeWave;
   int strip_n = 0;
+  bool whole_laps = false;
 };
 
 // A tile of the stream skeleton. `k_blocks`: what the scale table of a CTA holds.
@@ -53,8 +54,10 @@ constexpr ComputeRow kComputeBf16[] = {
     {256, 128, 2, kPairN, 1, 8},
     // Short k and n that 256 rows quantise badly: three warpgroups hide each other's epilogue.
     {192, 128, 3, kPairN},
+    {192, 128, 3, kPairN, kWholeWave, 0, true},
     {192, 128, 3, kPairM},
     {192, 128, 3},
+    {192, 128, 3, kAlone, kWholeWave, 0, true},
     {192, 112, 3},
     {192, 96, 3},
     {192, 80, 3},
@@ -241,7 +244,8 @@ constexpr GemmConfig config_of(const ComputeRow& row, Output output, ScaleB scal
                .cluster_m = row.pair == kPairM ? 2 : 1,
                .cluster_n = row.pair == kPairN ? 2 : 1,
                .output = output,
-               .scale_b = scale_b};
+               .scale_b = scale_b,
+               .whole_laps = row.whole_laps};
   c.staging_chunks = row.staging == kWholeWave ? c.d_chunks() : row.staging;
   c.num_stages = deepest_ring(c, kMostComputeStages);
   return c;

@@ -157,7 +157,8 @@ double epilogue_us(const Shape& s) {
                         : c.math_warpgroups > 2 ? co.third_warpgroup_hides
                                                 : 0;
   const double changes = c.resident() ? as_double(s.columns() - 1) * co.column_change_us : 0;
-  return as_double(s.steps) * tile * (1 - hidden) + changes;
+  const double lap = c.whole_laps ? co.whole_laps_us : 0;
+  return as_double(s.steps) * (tile * (1 - hidden) - lap) + changes;
 }
 
 double p_norm(const GemmCost& cost, double p) {

@@ -61,6 +61,7 @@ struct GemmCostCoefficients {
   // warpgroup has a ring of its own, and what it costs to go on to other columns of B.
   double own_ring_hides = 0.42;
   double column_change_us = 1.3;
+  double whole_laps_us = 0.07;    ///< won a tile where no block of k is outside whole laps
   double stream_tail_us = 0.112;  ///< last loads to last stores
   double stream_step_us = 0.6;    ///< next tile of a CTA: its scales wait for the table of the last
   double stream_store_bytes_per_ns = 29.34;  ///< D of one CTA by 16-byte stores
@@ -104,6 +105,7 @@ void for_each_coefficient(Coefficients& c, Visit&& visit) {
   visit("third_warpgroup_hides", c.third_warpgroup_hides);
   visit("own_ring_hides", c.own_ring_hides);
   visit("column_change_us", c.column_change_us);
+  visit("whole_laps_us", c.whole_laps_us);
   visit("stream_tail_us", c.stream_tail_us);
   visit("stream_step_us", c.stream_step_us);
   visit("stream_store_bytes_per_ns", c.stream_store_bytes_per_ns);

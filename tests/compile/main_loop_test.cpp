@@ -108,7 +108,18 @@ TEST(MainLoop, PromotionReadsBothRegisterBanks) {
       {.block_m = 256, .num_stages = 4, .cluster_n = 2},
       {.block_m = 256, .num_stages = 4},
       {.block_m = 192, .num_stages = 4, .math_warpgroups = 3, .cluster_n = 2, .staging_chunks = 2},
-      {.block_m = 192, .num_stages = 4, .math_warpgroups = 3, .staging_chunks = 2}};
+      {.block_m = 192, .num_stages = 4, .math_warpgroups = 3, .staging_chunks = 2},
+      {.block_m = 192,
+       .num_stages = 4,
+       .math_warpgroups = 3,
+       .cluster_n = 2,
+       .staging_chunks = 2,
+       .whole_laps = true},
+      {.block_m = 192,
+       .num_stages = 4,
+       .math_warpgroups = 3,
+       .staging_chunks = 2,
+       .whole_laps = true}};
   for (const GemmConfig& config : configs)
     EXPECT_EQ(innermost_wgmma_loop(code_of(config)).one_bank_ffma, 0) << plan::gemm_tag(config);
 }

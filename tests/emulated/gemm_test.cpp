@@ -38,6 +38,7 @@ std::vector<Family> families() {
         .scale_b_block = plan::ScaleBBlock::k1x128,
         .out = DType::kFp32,
         .accumulate = true}},
+      {"ComputeWholeLaps", &kComputeWholeLaps, {.m = 129, .n = 264, .k = 700}},
       // Runs of 7 and 8 tiles over columns of 4: every warpgroup meets both orders.
       {"Resident", &kResident, {.m = 195, .n = 900, .k = 500}},
       // Columns of one tile: of most of them a warpgroup has none.

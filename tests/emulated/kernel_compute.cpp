@@ -32,6 +32,8 @@ const EmulatedKernel kComputeScaleB1 = make<Config{.block_m = 128,
                                                    .cluster_n = 2,
                                                    .output = Output::kFp32,
                                                    .scale_b = ScaleB::k1x128}>();
+const EmulatedKernel kComputeWholeLaps =
+    make<Config{.block_m = 64, .num_stages = 3, .math_warpgroups = 1, .whole_laps = true}>();
 const EmulatedKernel kResident = make<Config{.skeleton = Skeleton::kResident,
                                              .block_m = 64,
                                              .block_n = 128,

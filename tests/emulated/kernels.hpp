@@ -12,6 +12,7 @@ extern const EmulatedKernel kComputeStrip;
 extern const EmulatedKernel kComputeThree;
 extern const EmulatedKernel kComputeFp32;
 extern const EmulatedKernel kComputeScaleB1;
+extern const EmulatedKernel kComputeWholeLaps;
 extern const EmulatedKernel kResident;
 extern const EmulatedKernel kResidentNarrow;
 extern const EmulatedKernel kSwapped;

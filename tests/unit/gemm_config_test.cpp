@@ -52,6 +52,7 @@ TEST(GemmConfig, EachRuleRefusesWithItsReason) {
       {{.block_m = 256, .strip_n = 8, .scale_b = ScaleB::k1x128}, "strip"},
       {{.split_k = 2}, "stream skeleton"},
       {{.skeleton = Skeleton::kResident}, "64 rows"},
+      {{.block_m = 256, .whole_laps = true}, "spill"},
       {{.skeleton = Skeleton::kResident, .block_m = 64, .block_n = 96}, "scale of B"},
       {{.skeleton = Skeleton::kResident, .block_m = 64, .block_n = 64, .math_warpgroups = 4},
        "loading warps"},
@@ -131,6 +132,7 @@ TEST(GemmConfig, TagsNameEveryField) {
       {.output = Output::kFp32},
       {.scale_b = ScaleB::k1x128},
       {.grouped = true},
+      {.whole_laps = true},
       {.swap_operands = true},
       {.bounded_waits = true},
   };

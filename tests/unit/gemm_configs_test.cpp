@@ -118,6 +118,7 @@ inline constexpr fathom::device::gemm::Config kConfig{
     .output = fathom::device::gemm::Output::kBf16,
     .scale_b = fathom::device::gemm::ScaleB::k128x128,
     .grouped = false,
+    .whole_laps = false,
     .swap_operands = false,
     .bounded_waits = false};
 extern "C" __global__ void __launch_bounds__(kConfig.num_threads(), kConfig.ctas_per_sm)

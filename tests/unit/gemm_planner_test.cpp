@@ -53,7 +53,7 @@ TEST(GemmPlanner, PinsTheTrainingShapes) {
   EXPECT_EQ(tag_for(4096, 7168, 16384), "256x128_w2_cn2_bf16");
   EXPECT_EQ(tag_for(4096, 4096, 7168), "256x128_w2_cn2_bf16");
   EXPECT_EQ(tag_for(4096, 7168, 2048), "256x128_w2_bf16");
-  EXPECT_EQ(tag_for(4096, 24576, 1536), "192x128_w3_cn2_d2_bf16");
+  EXPECT_EQ(tag_for(4096, 24576, 1536), "192x128_w3_cn2_d2_wl_bf16");
   EXPECT_EQ(tag_for(4096, 32768, 512), "resident_64x128_w3_d2_bf16");
   EXPECT_EQ(tag_for(4096, 2112, 7168), "256x128p8_w2_cn2_bf16");
 }
