@@ -38,8 +38,8 @@ extern "C" __global__ void __launch_bounds__(32)
   *out = static_cast<int>(ptx::load_shared(barrier + 28));
 }
 
-/// Two named barriers of 64 threads: each pair of warps exchanges its numbers, three times.
-/// `out`: [thread], the sum of what it saw.
+/// Two named barriers of 64 threads: each pair of warps exchanges its numbers, three times; then
+/// the second hands the first one more and does not wait. `out`: [thread], the sum of what it saw.
 extern "C" __global__ void __launch_bounds__(128)
     ptx_named_barriers(const __grid_constant__ fathom::ptx_cases::CopyParams params) {
   using namespace fathom;
@@ -53,6 +53,13 @@ extern "C" __global__ void __launch_bounds__(128)
     ptx::barrier_sync(1 + pair, 64);
     sum += ptx::load_shared_u32(base + (t ^ 32) * 4);
     ptx::barrier_sync(1 + pair, 64);
+  }
+  if (t % 64 >= 32) {
+    ptx::store_shared_u32(base + t * 4, 1000);
+    ptx::barrier_arrive(1 + pair, 64);
+  } else {
+    ptx::barrier_sync(1 + pair, 64);
+    sum += ptx::load_shared_u32(base + (t ^ 32) * 4);
   }
   static_cast<uint32_t*>(params.out)[t] = sum;
 }
