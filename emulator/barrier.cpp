@@ -56,6 +56,10 @@ void barrier_sync(int id, int threads) {
                           barrier.waiters);
 }
 
+void barrier_sync_unaligned(int id, int threads) {
+  barrier_sync(id, threads);
+}
+
 void barrier_arrive(int id, int threads) {
   arrive(self(), id, threads, "barrier.arrive");
 }

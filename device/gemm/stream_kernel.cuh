@@ -84,7 +84,7 @@ struct StreamKernel {
   FATHOM_DEVICE static void start_together(bool wait) {
     constexpr int kId = static_cast<int>(sync::NamedBarrier::kCta);
     if (wait)
-      ptx::barrier_sync(kId, kConfig.num_threads());
+      ptx::barrier_sync_unaligned(kId, kConfig.num_threads());
     else
       ptx::barrier_arrive(kId, kConfig.num_threads());
     if constexpr (kConfig.split_k > 1) ptx::cluster_arrive_relaxed();

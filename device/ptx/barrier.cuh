@@ -10,6 +10,12 @@ FATHOM_DEVICE void barrier_sync(int id, int threads) {
   asm volatile("barrier.sync.aligned %0, %1;" ::"r"(id), "r"(threads) : "memory");
 }
 
+/// barrier.sync without .aligned: the same, for warps that come to it in different places of the
+/// code (synccheck reports .aligned there).
+FATHOM_DEVICE void barrier_sync_unaligned(int id, int threads) {
+  asm volatile("barrier.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
+}
+
 /// barrier.arrive: counts as barrier_sync, for warps that have nothing to wait for.
 FATHOM_DEVICE void barrier_arrive(int id, int threads) {
   asm volatile("barrier.arrive.aligned %0, %1;" ::"r"(id), "r"(threads) : "memory");

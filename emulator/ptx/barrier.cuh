@@ -4,6 +4,7 @@
 namespace fathom::ptx {
 
 void barrier_sync(int id, int threads);
+void barrier_sync_unaligned(int id, int threads);
 void barrier_arrive(int id, int threads);
 void cluster_arrive();
 void cluster_arrive_relaxed();

@@ -159,7 +159,7 @@ TEST(PtxSync, NamedBarriers) {
   const Words got =
       run("ptx_named_barriers", {.grid = {1}, .block = {128}, .shared_bytes = 1024}, {0}, 128);
   for (std::uint32_t t = 0; t < 128; ++t)
-    EXPECT_EQ(got[t], (t ^ 32) * (1 + 2 + 3) + (t % 64 < 32 ? 1000 : 0)) << t;
+    EXPECT_EQ(got[t], (t ^ 32) * (1 + 2 + 3) + (t % 64 < 32 ? 1000 : 10000)) << t;
 }
 
 TEST(PtxGrid, TheSecondSeesWhatTheFirstWrote) {

@@ -39,7 +39,8 @@ extern "C" __global__ void __launch_bounds__(32)
 }
 
 /// Two named barriers of 64 threads: each pair of warps exchanges its numbers, three times; then
-/// the second hands the first one more and does not wait. `out`: [thread], the sum of what it saw.
+/// the second hands the first one more and does not wait, and the first the second, where they meet
+/// in two branches. `out`: [thread], the sum of what it saw.
 extern "C" __global__ void __launch_bounds__(128)
     ptx_named_barriers(const __grid_constant__ fathom::ptx_cases::CopyParams params) {
   using namespace fathom;
@@ -60,6 +61,13 @@ extern "C" __global__ void __launch_bounds__(128)
   } else {
     ptx::barrier_sync(1 + pair, 64);
     sum += ptx::load_shared_u32(base + (t ^ 32) * 4);
+  }
+  if (t % 64 >= 32) {
+    ptx::barrier_sync_unaligned(3 + pair, 64);
+    sum += ptx::load_shared_u32(base + (t ^ 32) * 4);
+  } else {
+    ptx::store_shared_u32(base + t * 4, 10000);
+    ptx::barrier_sync_unaligned(3 + pair, 64);
   }
   static_cast<uint32_t*>(params.out)[t] = sum;
 }
