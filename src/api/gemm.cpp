@@ -2,12 +2,12 @@
 // reading: the life of a call is plan_gemm from top to bottom.
 #include <fathom/gemm.hpp>
 
-#include <mutex>
 #include <utility>
 
 #include "api/gemm_backend.hpp"
 #include "api/gemm_check.hpp"
 #include "api/gemm_explain.hpp"
+#include "support/once.hpp"
 
 namespace fathom {
 namespace {
@@ -64,7 +64,7 @@ struct GemmPlan::Impl {
   std::unique_ptr<const api::BoundGemm> bound;
 
   // Made when first asked for: most plans are only launched.
-  mutable std::once_flag explained;
+  mutable support::Once explained;
   mutable std::string explanation;
 };
 
@@ -91,7 +91,7 @@ const std::string& GemmPlan::config() const {
 }
 
 const std::string& GemmPlan::explain() const {
-  std::call_once(impl_->explained, [this] {
+  impl_->explained.run([this] {
     impl_->explanation = api::explain_gemm(impl_->problem, impl_->backend, *impl_->bound);
   });
   return impl_->explanation;

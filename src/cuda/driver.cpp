@@ -13,6 +13,7 @@
 #include "cuda/device.hpp"
 #include "cuda/library.hpp"
 #include "cuda/symbols.hpp"
+#include "support/once.hpp"
 
 namespace fathom::cuda {
 namespace {
@@ -70,8 +71,11 @@ std::string hint(abi::Result result) {
 }  // namespace
 
 struct Driver::State {
-  std::vector<std::unique_ptr<Device>> devices;
-  std::once_flag* device_once = nullptr;
+  struct Slot {
+    support::Once opened;
+    std::unique_ptr<Device> device;
+  };
+  std::vector<Slot> devices;
   std::mutex mutex;  // guards the map, not the loads
   std::map<std::string, std::unique_ptr<Library>> libraries;
 };
@@ -121,8 +125,7 @@ Driver::Driver(const std::string& path) : state_(nullptr) {
                     path_));
   }
   state_ = new State;
-  state_->devices.resize(static_cast<std::size_t>(device_count_));
-  state_->device_once = new std::once_flag[static_cast<std::size_t>(device_count_)];
+  state_->devices = std::vector<State::Slot>(static_cast<std::size_t>(device_count_));
 }
 
 const Device& Driver::device(int ordinal) const {
@@ -133,10 +136,9 @@ const Device& Driver::device(int ordinal) const {
                     "(0 to {}); check the tensors' device and CUDA_VISIBLE_DEVICES",
                     ordinal, device_count_, device_count_ - 1));
   }
-  const auto index = static_cast<std::size_t>(ordinal);
-  std::call_once(state_->device_once[index],
-                 [&] { state_->devices[index] = std::make_unique<Device>(*this, ordinal); });
-  return *state_->devices[index];
+  State::Slot& slot = state_->devices[static_cast<std::size_t>(ordinal)];
+  slot.opened.run([&] { slot.device = std::make_unique<Device>(*this, ordinal); });
+  return *slot.device;
 }
 
 const Library& Driver::library(const std::string& key,

@@ -107,7 +107,7 @@ std::string Nvrtc::location() const {
 }
 
 const Nvrtc::Functions& Nvrtc::functions() {
-  std::call_once(loaded_, [this] {
+  loaded_.run([this] {
     auto functions = std::make_unique<Functions>();
     const std::string why = functions->load(files_);
     if (!why.empty()) {

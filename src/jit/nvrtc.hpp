@@ -2,11 +2,11 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "jit/compiler.hpp"
 #include "jit/compiler_search.hpp"
+#include "support/once.hpp"
 
 namespace fathom::jit {
 
@@ -40,7 +40,7 @@ class Nvrtc final : public Compiler {
 
   NvrtcFiles files_;
   std::string fingerprint_;
-  std::once_flag loaded_;
+  support::Once loaded_;
   std::unique_ptr<Functions> functions_;
 };
 
