@@ -136,10 +136,6 @@ FATHOM_DEVICE void walk_ring_once(RingState& at, int count, const Each& each) {
 }
 
 /// Named barriers of a CTA. 0 is the CTA's own (bar.sync 0).
-enum class NamedBarrier : int {
-  kCta = 0,
-  kMath = 1,
-  kWarpgroup0 = 2
-};  // kWarpgroup0 + index: one warpgroup
+enum class NamedBarrier : int { kCta = 0, kWarpgroup0 = 2 };  // kWarpgroup0 + index: one warpgroup
 
 }  // namespace fathom::sync
