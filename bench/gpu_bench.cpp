@@ -49,7 +49,8 @@ Runner vendors(GpuMachine& gpu, const GpuProblem& problem, VendorScaling scaling
 
 std::vector<Runner> runners_of(GpuMachine& gpu, const GpuProblem& problem) {
   std::vector<Runner> list;
-  for (const std::string& tag : gpu.options().configs) list.push_back(planned(gpu, problem, tag));
+  for (const std::string& tag : gpu.tags_for(problem.operands()))
+    list.push_back(planned(gpu, problem, tag));
   if (gpu.has_vendor())
     for (const VendorScaling scaling : {VendorScaling::kBlock, VendorScaling::kTensor})
       list.push_back(vendors(gpu, problem, scaling));

@@ -25,7 +25,8 @@ enum class Timer { kCupti, kEvent };
 struct GpuBenchOptions {
   std::vector<DenseShape> shapes;
   std::vector<std::string> configs = {""};  ///< tags to force; "" = as planned
-  GemmOptions gemm;  ///< common to all; config and backend are set per contender
+  int candidates = 0;  ///< more than 0: the planner's cheapest so many instead of `configs`
+  GemmOptions gemm;    ///< common to all; config and backend are set per contender
   /// Memory that cuBLASLt may use: it decides which algorithms it offers. 1 MiB gives the times of
   /// the published tables, 32 MiB others (bench/journal.md).
   int vendor_workspace_mib = 1;

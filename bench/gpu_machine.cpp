@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "vendor_libraries.hpp"
@@ -45,6 +46,19 @@ Launch GpuMachine::vendor_call(const VendorProduct& product, std::string* why_no
       vendor_->prepare(product, workspace_.data(), workspace_.bytes(), why_not);
   if (call == nullptr) return nullptr;
   return [call](void* on) { call->launch(on); };
+}
+
+std::vector<std::string> GpuMachine::tags_for(const GemmOperands& operands) const {
+  if (options_.candidates == 0) return options_.configs;
+  GemmOptions gemm = options_.gemm;
+  gemm.backend = Backend::kCuda;
+  const auto plan = nlohmann::json::parse(plan_gemm(context_, operands, gemm).explain());
+  std::vector<std::string> tags;
+  for (const auto& candidate : plan.at("candidates")) {
+    if (tags.size() == static_cast<std::size_t>(options_.candidates)) break;
+    tags.push_back(candidate.at("tag"));
+  }
+  return tags;
 }
 
 void Runner::run_round(GpuMachine& gpu) {

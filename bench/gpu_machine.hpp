@@ -31,6 +31,8 @@ class GpuMachine {
   /// A call of cuBLASLt's; nothing, and why, when it cannot compute the product or is not there.
   Launch vendor_call(const VendorProduct& product, std::string* why_not);
   bool has_vendor() const { return vendor_ != nullptr; }
+  /// The configs to time for a product, by tag: options().configs, or the planner's cheapest.
+  std::vector<std::string> tags_for(const GemmOperands& operands) const;
 
  private:
   const Context& context_;

@@ -108,7 +108,7 @@ GroupedRunner runner_of(const Bench& bench, const GroupedProblem& problem, const
 
 std::vector<GroupedRunner> runners_of(const Bench& bench, const GroupedProblem& problem) {
   std::vector<GroupedRunner> list;
-  for (const std::string& tag : bench.gpu.options().configs)
+  for (const std::string& tag : bench.gpu.tags_for(problem.operands(false)))
     list.push_back(runner_of(bench, problem, "fathom", tag));
   const GroupedShape& shape = problem.shape();
   // "On the same tiles": the config that was planned for the rows as they lie.

@@ -151,11 +151,11 @@ Report bench(const BenchFlags& flags, const CommonFlags& common) {
     throw Error(ErrorCode::kInvalidArgument,
                 "bench: --suite is for a Hopper GPU; add --backend cuda, or give --m, --n and --k");
   }
-  if (!flags.gpu.configs.empty()) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("bench: --configs is for a Hopper GPU, and the backend is {}; leave it "
-                            "out",
-                            to_string(backend)));
+  if (!flags.gpu.configs.empty() || flags.gpu.candidates > 0) {
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("bench: {} is for a Hopper GPU, and the backend is {}; leave it out",
+                    flags.gpu.configs.empty() ? "--candidates" : "--configs", to_string(backend)));
   }
   CpuBenchOptions options;
   options.backend = backend;

@@ -137,6 +137,13 @@ void add_gpu_bench_flags(CLI::App& verb, GpuBenchFlags& flags) {
                   "compute the shape, what the planner's model is fitted to")
       ->type_name("TAG,...")
       ->delimiter(',');
+  verb.add_option("--candidates", flags.candidates,
+                  "GPU: time the planner's cheapest so many instead, the planned one first: what "
+                  "its choice costs on a shape")
+      ->type_name("COUNT")
+      ->check(check_int64)
+      ->check(CLI::Range(1, 200))
+      ->excludes("--configs");
   verb.add_option("--rounds", flags.rounds, "GPU: rounds of alternating contenders")
       ->type_name("COUNT")
       ->check(check_int64)
@@ -178,6 +185,7 @@ bench::GpuBenchOptions gpu_bench_options(const GpuBenchFlags& flags, const GpuBe
   bench::GpuBenchOptions options;
   options.shapes = request.shapes;
   if (!flags.configs.empty()) options.configs = asks_for_all(flags) ? all_tags() : flags.configs;
+  options.candidates = flags.candidates;
   options.gemm.batch_invariant = flags.batch_invariant;
   options.gemm.max_sms = flags.sms;
   options.vendor = !flags.no_vendor;

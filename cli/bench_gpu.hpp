@@ -17,6 +17,7 @@ struct GpuBenchFlags {
   std::string flush = "write";
   std::string timer = "cupti";
   std::vector<std::string> configs;  ///< tags, or "all"
+  int candidates = 0;                ///< 0 = those of `configs`
   int rounds = 3;
   int rest_ms = 100;
   int vendor_workspace_mib = 1;

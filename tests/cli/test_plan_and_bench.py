@@ -87,8 +87,7 @@ def test_bench_grouped():
 def test_bench_refuses(tmp_path):
     shape = ["bench", "--m", 8, "--n", 8, "--k", 16]
     assert "--iterations" in fail(2, "invalid_argument", *shape, "--iterations", -3)
-    for flag in ("--configs", "--suite"):
-        value = "decode" if flag == "--suite" else "x"
+    for flag, value in (("--configs", "x"), ("--candidates", 3), ("--suite", "decode")):
         assert flag in fail(2, "invalid_argument", *shape, "--backend", "cpu", flag, value)
     assert "the path is empty" in fail(5, "io", *shape, "-o", "")
     assert fail(3, "unsupported", "bench", "--m", 2**31 - 1, "--n", 2**31 - 1, "--k", 16).startswith("the product needs")
