@@ -82,22 +82,29 @@ struct Config {
 
   FATHOM_HD constexpr int d_bytes() const { return output == Output::kBf16 ? 2 : 4; }
   /// Warps that stage and store D together. Two waves: each by itself, which saves it two barriers.
-  /// Else the four of a warpgroup: their wgmma waits for the last of them, and with three
-  /// warpgroups, whose stores nothing hides, drifting apart costs 2 to 6 % (bench/journal.md).
-  FATHOM_HD constexpr int d_warps() const { return early_wait() && !swap_operands ? 1 : 4; }
+  /// kStream: likewise; everybody waits for its last sums. Else the four of a warpgroup: their
+  /// wgmma waits for the last of them, and with three warpgroups, whose stores nothing hides,
+  /// drifting apart costs 2 to 6 % (bench/journal.md).
+  FATHOM_HD constexpr int d_warps() const {
+    return stream() || (early_wait() && !swap_operands) ? 1 : 4;
+  }
   /// What they have of D in one wave.
   FATHOM_HD constexpr int d_rows() const { return swap_operands ? block_m : 16 * d_warps(); }
   FATHOM_HD constexpr int d_cols() const { return swap_operands ? kWgmmaM : block_n; }
-  /// Columns of D that one TMA store moves: the widest run that divides those and fills at most a
-  /// 128-byte row.
+  /// Columns of D that are staged, and moved by one TMA store: the widest run that divides those
+  /// and fills at most a 128-byte row.
   FATHOM_HD constexpr int d_chunk_cols() const { return gcd_of(d_cols(), 128 / d_bytes()); }
   FATHOM_HD constexpr int d_chunks() const { return d_cols() / d_chunk_cols(); }
   /// Chunks that a CTA stages at once.
   FATHOM_HD constexpr int staging_buffers() const {
     return math_warpgroups * 4 / d_warps() * staging_chunks;
   }
-  /// Whether D leaves through TMA stores, or, summed up from parts of k, straight from registers.
-  FATHOM_HD constexpr bool tma_store() const { return k_parts() == 1; }
+  /// Whether D is staged in shared memory, or, summed up from parts of k, leaves straight from
+  /// registers.
+  FATHOM_HD constexpr bool stages_d() const { return k_parts() == 1; }
+  /// Whether TMA moves what is staged: not in the stream skeleton, where the next thing after the
+  /// last sums is the kernel's end (bench/journal.md).
+  FATHOM_HD constexpr bool tma_store() const { return !stream(); }
 
   /// Columns that certainly share one 128x128 scale of B: tiles start at multiples of block_n,
   /// scales at multiples of 128.

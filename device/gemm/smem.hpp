@@ -21,7 +21,7 @@ inline constexpr int kTileSlots = 4;
 struct SmemPlan {
   int a = 0;         ///< [stage] tiles [stage_rows, 128] e4m3, 128-byte swizzle
   int b = 0;         ///< [stage] tiles [tile_cols, 128] e4m3, 128-byte swizzle
-  int staging = 0;   ///< TMA store: [math warps / d_warps][chunk] tiles [d_rows, d_chunk_cols] of D
+  int staging = 0;   ///< [math warps / d_warps][chunk] tiles [d_rows, d_chunk_cols] of D
   int partials = 0;  ///< split k: sums pushed by the other parts, see split_reduction.cuh
   int scale_a = 0;   ///< kCompute: [stage][stage_rows]. kStream: [k block][block_m]. fp32
   int scale_b = 0;   ///< kCompute: [stage][scale_b_elems]. kStream: [k block][scale_b_elems]
@@ -63,7 +63,7 @@ FATHOM_HD constexpr SmemPlan plan_smem(const Config& c) {
   p.b_stage_bytes = c.tile_cols() * kBlockK;
   p.a = place(1024, c.num_stages * p.a_stage_bytes);
   p.b = place(1024, c.num_stages * p.b_stage_bytes);
-  if (c.tma_store()) {
+  if (c.stages_d()) {
     p.staging_chunk_bytes = c.d_rows() * c.d_chunk_cols() * c.d_bytes();
     p.staging = place(1024, c.staging_buffers() * p.staging_chunk_bytes);
   }

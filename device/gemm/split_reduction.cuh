@@ -68,10 +68,15 @@ struct SplitReduction {
       if (group / kSlots != part) push(sums, group);
     if constexpr (!kAcrossCtas) tell_owners();
     if (part < kOwners) {
+      ptx::Float4 own[kSlots];
+      take_own(sums, own);
+      const DirectStore<kConfig> d(params,
+                                   tile.row + slice * 64 + thread / 32 * 16 + thread % 32 / 4,
+                                   tile.row_end, tile.col + part * kSlots * 8 + thread % 4 * 2);
       waiter.wait(full_of(part), phase, sync::BarrierName::kPartialsFull, part);
 #pragma unroll
-      for (int group = 0; group < kGroups; ++group)
-        if (group / kSlots == part) store(add_partials(sums, group), tile, group);
+      for (int slot = 0; slot < kSlots; ++slot)
+        if (part * kSlots + slot < kGroups) d.store(slot, add_partials(own[slot], slot));
       if (!last) hand_back();
     }
     phase ^= 1;
@@ -98,8 +103,7 @@ struct SplitReduction {
 
   FATHOM_DEVICE void push(const Sums& sums, int group) const {
     const int owner = group / kSlots;
-    const float* v = sums.v + 4 * group;
-    const ptx::Float4 pushed = {v[0], v[1], v[2], v[3]};
+    const ptx::Float4 pushed = group_of(sums, group);
     const SmemAddr to = partial(owner, part, group);
     if constexpr (kAcrossCtas)
       ptx::store_async_v4(ptx::map_to_cta(to, owner / kTurns), pushed,
@@ -118,16 +122,35 @@ struct SplitReduction {
       if (owner != part) ptx::mbarrier_arrive(full_of(owner));
   }
 
-  FATHOM_DEVICE ptx::Float4 add_partials(const Sums& sums, int group) const {
-    ptx::Float4 total = {};
+  FATHOM_DEVICE static ptx::Float4 group_of(const Sums& sums, int group) {
+    const float* v = sums.v + 4 * group;
+    return {v[0], v[1], v[2], v[3]};
+  }
+
+  FATHOM_DEVICE void take_own(const Sums& sums, ptx::Float4 (&own)[kSlots]) const {
 #pragma unroll
-    for (int p = 0; p < kParts; ++p) {
-      const float* v = sums.v + 4 * group;
-      const ptx::Float4 x = p == part ? ptx::Float4{v[0], v[1], v[2], v[3]}
-                                      : ptx::load_shared_v4(partial(part, p, group));
-      total = {total.x + x.x, total.y + x.y, total.z + x.z, total.w + x.w};
-    }
+    for (int group = 0; group < kGroups; ++group)
+      if (group < kSlots || group / kSlots == part) own[group % kSlots] = group_of(sums, group);
+  }
+
+  /// The sum over all parts, in their order, of the owned group in `slot`.
+  FATHOM_DEVICE ptx::Float4 add_partials(const ptx::Float4& own, int slot) const {
+    ptx::Float4 pushed[kParts - 1];
+#pragma unroll
+    for (int other = 0; other < kParts - 1; ++other)
+      pushed[other] = ptx::load_shared_v4(partial(part, other < part ? other : other + 1, slot));
+    if constexpr (kParts == 2) return sum_of(own, pushed[0]);  // either way round
+    ptx::Float4 total = part == 0 ? own : pushed[0];
+#pragma unroll
+    for (int p = 1; p < kParts; ++p)
+      total = sum_of(total, p == part  ? own
+                            : p < part ? pushed[min_of(p, kParts - 2)]
+                                       : pushed[p - 1]);
     return total;
+  }
+
+  FATHOM_DEVICE static ptx::Float4 sum_of(const ptx::Float4& a, const ptx::Float4& b) {
+    return {a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w};
   }
 
   /// Tells every part that this owner has read what it pushed.
@@ -140,13 +163,6 @@ struct SplitReduction {
       ptx::mbarrier_arrive_cluster(ptx::map_to_cta(empty_of(thread), thread / kTurns));
     else
       ptx::mbarrier_arrive(empty_of(thread));
-  }
-
-  FATHOM_DEVICE void store(const ptx::Float4& v, const Tile& tile, int group) const {
-    const int row = tile.row + slice * 64 + thread / 32 * 16 + thread % 32 / 4;
-    const int col = tile.col + group * 8 + thread % 4 * 2;
-    if (row < tile.row_end) store_pair<kConfig>(params, v.x, v.y, row, col);
-    if (row + 8 < tile.row_end) store_pair<kConfig>(params, v.z, v.w, row + 8, col);
   }
 };
 

@@ -9,11 +9,12 @@
 #pragma once
 
 #include "gemm/config.hpp"
-#include "gemm/epilogue.cuh"
 #include "gemm/params.hpp"
 #include "gemm/prefetch.cuh"
+#include "gemm/row_store.cuh"
 #include "gemm/smem.hpp"
 #include "gemm/split_reduction.cuh"
+#include "gemm/staging.cuh"
 #include "gemm/stream_loader.cuh"
 #include "gemm/stream_mainloop.cuh"
 #include "gemm/walk.cuh"
@@ -99,12 +100,14 @@ struct StreamKernel {
     StreamMainloop<kConfig> mainloop(params, smem, ring, tables, warp);
     TileWalk<kConfig> walk(params, 0);
     if constexpr (kConfig.k_parts() == 1) {
-      const Epilogue<kConfig> epilogue(params, smem, warpgroup, warp % 4);
+      const Staging<kConfig> staging(smem, warpgroup, warp % 4);
       for (; walk.valid(); walk.advance()) {
-        mainloop.multiply_tile(k_blocks, walk.tile().col);
-        epilogue.store(mainloop.sums, walk.tile(), 0);
+        const Tile tile = walk.tile();
+        const int row = tile.row + slice * kWgmmaM + warp % 4 * kConfig.d_rows();
+        const RowStore<kConfig> rows(params, row, tile.col);
+        mainloop.multiply_tile(k_blocks, tile.col);
+        store(mainloop.sums, staging, rows, tile.row_end - row);
       }
-      epilogue.finish();
     } else {
       SplitReduction<kConfig> reduction{params,
                                         smem,
@@ -112,13 +115,29 @@ struct StreamKernel {
                                         slice,
                                         rank * kConfig.k_warpgroups() + turn,
                                         ptx::thread_index() % kWarpgroupThreads};
+      if constexpr (kConfig.split_k > 1) ptx::cluster_wait();
       for (bool first = true; walk.valid(); first = false) {
         const Tile tile = walk.tile();
-        mainloop.multiply_tile(k_blocks, tile.col);
-        if (kConfig.split_k > 1 && first) ptx::cluster_wait();
         walk.advance();
-        reduction.run(mainloop.sums, tile, first, !walk.valid());
+        const bool last = !walk.valid();
+        mainloop.multiply_tile(k_blocks, tile.col);
+        reduction.run(mainloop.sums, tile, first, last);
       }
+    }
+  }
+
+  /// A warp's 16 rows of a tile, of which the first `end` exist.
+  FATHOM_DEVICE static void store(const typename StreamMainloop<kConfig>::Sums& sums,
+                                  const Staging<kConfig>& staging, const RowStore<kConfig>& rows,
+                                  int end) {
+#pragma unroll
+    for (int chunk = 0; chunk < kConfig.d_chunks(); chunk += kConfig.staging_chunks) {
+      staging.sync();
+      staging.stage(sums, chunk);
+      staging.sync();
+#pragma unroll
+      for (int buffer = 0; buffer < kConfig.staging_chunks; ++buffer)
+        rows.store(staging.buffer(buffer), (chunk + buffer) * kConfig.d_chunk_cols(), {0, end});
     }
   }
 };

@@ -103,8 +103,12 @@ FATHOM_DEVICE void trap() {
 
 /// No instruction: hides how a value was computed, so that ptxas keeps it in a register instead of
 /// rebuilding it in loops.
-FATHOM_DEVICE void make_opaque(uint32_t& value) {
-  asm volatile("" : "+r"(value));
+template <typename T>
+FATHOM_DEVICE void make_opaque(T& value) {
+  if constexpr (sizeof(T) == 8)
+    asm volatile("" : "+l"(value));
+  else
+    asm volatile("" : "+r"(value));
 }
 
 }  // namespace fathom::ptx

@@ -29,6 +29,7 @@ void setmaxnreg_dec() {
 }
 uint64_t global_timer();
 void trap();
-inline void make_opaque(uint32_t&) {}
+template <typename T>
+void make_opaque(T&) {}
 
 }  // namespace fathom::ptx

@@ -138,9 +138,9 @@ double epilogue_us(const Shape& s) {
   const GemmConfig& c = s.config;
   const GemmCostCoefficients& co = s.coefficients;
   const double tile_bytes = static_cast<double>(c.block_m) * c.block_n * c.d_bytes();
-  // TMA moves up to 128 bytes of a row of D at once; widths with few factors of two leave less.
+  // D is staged by up to 128 bytes of a row at once; widths with few factors of two leave less.
   const int chunks = ceil_div(c.d_cols() * c.d_bytes(), 128);
-  const double narrow = c.tma_store() ? (c.d_chunks() - chunks) * co.narrow_chunk_us : 0;
+  const double narrow = c.stages_d() ? (c.d_chunks() - chunks) * co.narrow_chunk_us : 0;
   if (c.stream()) {
     double tile = narrow + tile_bytes / c.k_parts() / (co.stream_store_bytes_per_ns * 1e3);
     if (c.k_warpgroups() > 1) tile += co.warpgroup_reduce_us;

@@ -41,7 +41,7 @@ void expect_sound(const Config& c) {
     EXPECT_EQ(p.scale_a_stage_bytes % 128, 0) << "TMA destination";
     EXPECT_GE(p.scale_b_stage_bytes, c.scale_b_elems() * 4);
   }
-  if (c.tma_store()) {
+  if (c.stages_d()) {
     spans.push_back({"staging", p.staging, c.staging_buffers() * p.staging_chunk_bytes, 1024});
   }
   std::sort(spans.begin(), spans.end(),
