@@ -113,6 +113,17 @@ GemmConfig forced_config(const GemmProblem& problem, const DeviceSpec& device) {
   return *config;
 }
 
+/// The same steps by as few clusters: (4096, 7168, 16384) is 7 tiles for each of 128 CTAs, and 132
+/// would be done no sooner, but draw more power in the first six (0.4 % over m = 4096, 1 % at some
+/// of 1,024 to 8,192 rows; bench/journal.md). Few rows are not short of power, a resident CTA has a
+/// run of tiles, and how many a grouped launch has, only the device knows.
+LaunchShape without_idle_slots(const GemmConfig& config, const GemmCost& cost, LaunchShape launch) {
+  if (config.stream() || config.resident() || config.grouped) return launch;
+  const std::int64_t units = cost.tiles / (config.cluster_m * config.cluster_n);
+  launch.grid = static_cast<std::int32_t>(ceil_div(units, cost.steps) * launch.cluster);
+  return launch;
+}
+
 GemmCandidate price(const GemmConfig& config, const device::gemm::Sizes& sizes, int sms,
                     const DeviceSpec& device, const GemmCostCoefficients& coefficients) {
   const auto schedule =
@@ -121,7 +132,8 @@ GemmCandidate price(const GemmConfig& config, const device::gemm::Sizes& sizes, 
                      : device::gemm::make_dense_schedule(config, sizes.m, sizes.n, 1);
   const LaunchShape launch = device::gemm::launch_shape(
       config, schedule, cta_room(config, sms, device), device::gemm::plan_smem(config).total_bytes);
-  return {config, launch, gemm_cost(config, sizes, launch, sms, device, coefficients)};
+  const GemmCost cost = gemm_cost(config, sizes, launch, sms, device, coefficients);
+  return {config, without_idle_slots(config, cost, launch), cost};
 }
 
 /// Rounded, so that a last bit of the C library's pow cannot change the order.

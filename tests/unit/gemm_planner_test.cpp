@@ -107,6 +107,18 @@ TEST(GemmPlanner, CountsStepsByTheClustersThatFit) {
   EXPECT_EQ(four.cost.steps, 2);
 }
 
+TEST(GemmPlanner, LeavesSmsOutThatWouldSaveNoStep) {
+  // 896 tiles of 256x128: 7 for each of 128 CTAs; 132 would take as many steps.
+  const GemmPlan long_k = plan_gemm(dense_problem(4096, 7168, 16384), h200());
+  const GemmCandidate& pairs = candidate(long_k, "256x128_w2_cn2_bf16");
+  EXPECT_EQ(pairs.cost.steps, 7);
+  EXPECT_EQ(pairs.launch.grid, 128);
+  EXPECT_EQ(long_k.launch.grid, long_k.chosen().launch.grid);
+  // Few rows keep all of them: 3 steps on 264 places, where 256 would do.
+  const GemmPlan few = plan_gemm(dense_problem(64, 24576, 1536), h200());
+  EXPECT_EQ(candidate(few, "stream_64x32_w1_o2_k64_bf16").launch.grid, 264);
+}
+
 std::string full_tag(const std::string& tag) {
   for (const GemmConfig& config : gemm_configs())
     if (tag_without_stages(gemm_tag(config)) == tag) return gemm_tag(config);
