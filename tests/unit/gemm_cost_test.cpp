@@ -58,8 +58,8 @@ RegretSummary summary_of(const std::string& path) {
   return all;
 }
 
-// 924 problems, fitted on every other one: 1.1 % on average, 1.3 % where not fitted. To become none:
-// twelve above 10 %, five of them with rows that are no whole lines of L2 (bench/journal.md).
+// 924 problems, fitted on every other one: 1.1 % on average, 1.3 % where not fitted. To become
+// none: twelve above 10 %, five of them with rows that are no whole lines of L2 (bench/journal.md).
 TEST(GemmCost, ChoosingByTheModelCostsLittleOnMeasuredProblems) {
   const RegretSummary all = summary_of(kTimings);
   EXPECT_GE(all.problems, 900u);
