@@ -18,10 +18,10 @@ from speed_charts import shape
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench/results"
 PAGE = ROOT / "README.md"
-MEASUREMENT = RESULTS / "2026-11-21-h200-published.json"  # by `fathom bench --suite published`
+MEASUREMENT = RESULTS / "2026-11-22-h200-published.json"  # by `fathom bench --suite published`
 DENSE_PAGE, GROUPED_PAGE, SCORES, ROOFLINE = (
-    RESULTS / f"2026-11-21-h200-{name}" for name in ("published.md", "grouped.md", "scores.svg", "roofline.svg"))
-GROUPED = {  # by the suites of these names: RESULTS / 2026-11-21-h200-SUITE.json
+    RESULTS / f"2026-11-22-h200-{name}" for name in ("published.md", "grouped.md", "scores.svg", "roofline.svg"))
+GROUPED = {  # by the suites of these names: RESULTS / 2026-11-22-h200-SUITE.json
     "contiguous": "Contiguous rows (row_group, alignment 128)",
     "masked": "Masked rows, published shapes",
     "masked_decode": "Masked rows as expert-parallel decode has them",
@@ -104,7 +104,7 @@ GEMM + unpad copy; timed where padding adds over 25 % of the rows. Score: ratio 
 per-tensor, dense 4096 x 4096 x 7168, in the same run); above 1 is faster. Written by tools/speed_page.py.
 """
     for suite, title in GROUPED.items():
-        measured = json.loads((RESULTS / f"2026-11-21-h200-{suite.replace('_', '-')}.json").read_text())
+        measured = json.loads((RESULTS / f"2026-11-22-h200-{suite.replace('_', '-')}.json").read_text())
         means = ", ".join(f"{name} {mean:.3f}" for name, mean in measured["geometric_means"].items())
         page += (f"\n## {title}\n\nCommit {measured['commit'][:12]}, driver {measured['driver']}, medians of {measured['rounds']} alternating "
                  f"rounds. Geometric means: {means}.\n\n    {measured['command']}\n\n"
