@@ -91,17 +91,10 @@ struct Epilogue {
   /// Of the chunks staged from `first` on what TMA does not store: partial slices, and the ragged
   /// columns of all.
   FATHOM_DEVICE void store_rows(const Slice& d, int first, bool partial) const {
-    const bool by_rows = kConfig.grouped && partial;
-    if (!by_rows && params.d_tma_cols == params.n) return;
-    const RowStore<kConfig> rows(params, d.row, d.col);
-#pragma unroll
-    for (int buffer = 0; buffer < kBuffers; ++buffer) {
-      const int chunk_col = (first + buffer) * kChunkCols;
-      if (by_rows)
-        rows.store(staging.buffer(buffer), chunk_col, d.range);
-      else
-        rows.store_ragged(staging.buffer(buffer), chunk_col, d.range);
-    }
+    if (kConfig.grouped && partial)
+      RowStore<kConfig>(params, d.row, d.col).store(staging, first, d.range);
+    else if (params.d_tma_cols != params.n)
+      store_ragged(params, staging, d.row, d.col + first * kChunkCols, d.range);
   }
 
   FATHOM_DEVICE void store_chunk(int buffer, int col, int row) const {

@@ -36,7 +36,7 @@ struct Params {
   int64_t d_pitch = 0;     ///< elements
   Schedule schedule;
   int32_t n = 0;
-  int32_t d_tma_cols = 0;  ///< columns of D that TMA stores, see tma_cols
+  int32_t d_tma_cols = 0;  ///< columns of D that TMA or 16-byte stores can move, see tma_cols
   int32_t k_blocks = 0;    ///< ceil(k / 128), at least 1
   int32_t accumulate = 0;  ///< nonzero: D += (output kFp32 only)
   /// Nonzero: no earlier kernel of the stream writes B, so that its first boxes are brought into L2

@@ -22,6 +22,29 @@ struct RowRange {
   int begin, end;
 };
 
+/// Of the last columns of D, fewer than a piece, those in the staged chunks, the first of which
+/// belongs at (row, col): one thread a row.
+template <Config kConfig>
+FATHOM_DEVICE void store_ragged(const Params& params, const Staging<kConfig>& staging, int row,
+                                int col, const RowRange& range) {
+  constexpr int kChunkCols = kConfig.d_chunk_cols();
+  constexpr int kRowBytes = Staging<kConfig>::kRowBytes;
+  const int first = params.d_tma_cols - col;
+  if (first < 0 || first >= kConfig.staging_chunks * kChunkCols) return;
+  const int r = ptx::thread_index() % Staging<kConfig>::kThreads;
+  if (r >= kConfig.d_rows() || r < range.begin || r >= range.end) return;
+  const int in_chunk = r * kRowBytes + first % kChunkCols * kConfig.d_bytes();
+  const SmemAddr from = staging.buffer(first / kChunkCols) + tile::swizzled(in_chunk, kRowBytes);
+  for (int i = 0; i < params.n - params.d_tma_cols; ++i) {
+    const int at = params.d_tma_cols + i;
+    if constexpr (kConfig.output == Output::kFp32)
+      store_element(params, ptx::load_shared(from + i * 4), row + r, at);
+    else
+      ptx::store_global(static_cast<uint16_t*>(params.d_data) + ((row + r) * params.d_pitch + at),
+                        ptx::load_shared_u16(from + i * 2));
+  }
+}
+
 /// Where the rows of a slice, staged chunk by chunk, go. Made ahead of the sums, where they are
 /// what everybody waits for: then a store is two comparisons, a load and a store.
 template <Config kConfig>
@@ -56,39 +79,28 @@ struct RowStore {
     ptx::make_opaque(d);
   }
 
-  /// The rows of `range` of a staged chunk, to D from column col + chunk_col on.
-  FATHOM_DEVICE void store(SmemAddr chunk, int chunk_col, const RowRange& range) const {
-    if (first_row < range.end && chunk_col < cols) store_pieces(chunk, chunk_col, range);
-    if (params.d_tma_cols != params.n) store_ragged(chunk, chunk_col, range);
-  }
-
-  /// Of the last columns of D, fewer than a piece, those in this chunk: one thread a row.
-  FATHOM_DEVICE void store_ragged(SmemAddr chunk, int chunk_col, const RowRange& range) const {
-    const int first = params.d_tma_cols - col - chunk_col;
-    if (first < 0 || first >= kChunkCols) return;
-    const int r = ptx::thread_index() % kThreads;
-    if (r >= kConfig.d_rows() || r < range.begin || r >= range.end) return;
-    const SmemAddr from =
-        chunk + tile::swizzled(r * kRowBytes + first * kConfig.d_bytes(), kRowBytes);
-    for (int i = 0; i < params.n - params.d_tma_cols; ++i) {
-      const int at = params.d_tma_cols + i;
-      if constexpr (kConfig.output == Output::kFp32)
-        store_element(params, ptx::load_shared(from + i * 4), row + r, at);
-      else
-        ptx::store_global(static_cast<uint16_t*>(params.d_data) + ((row + r) * params.d_pitch + at),
-                          ptx::load_shared_u16(from + i * 2));
+  /// The rows of `range` of the chunks that are staged, from chunk `chunk` of the slice on.
+  FATHOM_DEVICE void store(const Staging<kConfig>& staging, int chunk,
+                           const RowRange& range) const {
+#pragma unroll
+    for (int buffer = 0; buffer < kConfig.staging_chunks; ++buffer) {
+      const int chunk_col = (chunk + buffer) * kChunkCols;
+      if (first_row < range.end && chunk_col < cols)
+        store_pieces(staging.buffer(buffer), chunk_col, range);
     }
+    if (params.d_tma_cols != params.n)
+      store_ragged(params, staging, row, col + chunk * kChunkCols, range);
   }
 
  private:
   /// All reads first, then the stores.
-  FATHOM_DEVICE void store_pieces(SmemAddr chunk, int chunk_col, const RowRange& range) const {
+  FATHOM_DEVICE void store_pieces(SmemAddr staged, int chunk_col, const RowRange& range) const {
     ptx::Word4 v[kSteps];
 #pragma unroll
     for (int i = 0; i < kSteps; ++i)
       if (in_chunk(i))
         v[i] = ptx::load_shared_v4_u32(
-            chunk +
+            staged +
             tile::swizzled((first_row + i * kRowsAtOnce) * kRowBytes + piece * 16, kRowBytes));
     unsigned char* to = d + chunk_col * kConfig.d_bytes();
 #pragma unroll

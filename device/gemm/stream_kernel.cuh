@@ -135,9 +135,7 @@ struct StreamKernel {
       staging.sync();
       staging.stage(sums, chunk);
       staging.sync();
-#pragma unroll
-      for (int buffer = 0; buffer < kConfig.staging_chunks; ++buffer)
-        rows.store(staging.buffer(buffer), (chunk + buffer) * kConfig.d_chunk_cols(), {0, end});
+      rows.store(staging, chunk, {0, end});
     }
   }
 };

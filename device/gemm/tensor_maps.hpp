@@ -105,7 +105,8 @@ FATHOM_HD constexpr int32_t k_blocks_per_cta(const Config& c, int64_t k_blocks) 
 }
 
 /// Columns of D that TMA stores: whole 16-byte chunks, because hardware clips a store there and not
-/// at the element (seen on an H200). The ragged rest of a row is stored by threads.
+/// at the element (seen on an H200); 16-byte stores of lanes (row_store.cuh) end there too. The
+/// ragged rest of a row is stored element by element.
 FATHOM_HD constexpr int32_t tma_cols(const Config& c, int64_t n) {
   return static_cast<int32_t>(round_down<int64_t>(n, 16 / c.d_bytes()));
 }
