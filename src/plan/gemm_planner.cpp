@@ -119,7 +119,8 @@ GemmConfig forced_config(const GemmProblem& problem, const DeviceSpec& device) {
 /// run of tiles, and how many a grouped launch has, only the device knows.
 LaunchShape without_idle_slots(const GemmConfig& config, const GemmCost& cost, LaunchShape launch) {
   if (config.stream() || config.resident() || config.grouped) return launch;
-  const std::int64_t units = cost.tiles / (config.cluster_m * config.cluster_n);
+  const int cluster_tiles = config.cluster_m * config.cluster_n;
+  const std::int64_t units = cost.tiles / cluster_tiles;
   launch.grid = static_cast<std::int32_t>(ceil_div(units, cost.steps) * launch.cluster);
   return launch;
 }
