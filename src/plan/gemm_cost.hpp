@@ -63,9 +63,9 @@ struct GemmCostCoefficients {
   double shared_line_bytes = 100;       ///< memory traffic where two CTAs write one line of D ...
   double shared_sector_bytes = 341;     ///< ... and one sector
   double hbm_tail_share = 0.3044;       ///< bandwidth lost to the idle slots of the last step
-  double staging_bytes_per_ns = 56.76;  ///< D through registers, staging and TMA store, per SM
+  double staging_bytes_per_ns = 56.76;  ///< compute: D through staging and TMA, per SM
   double staging_wait_us = 0.1237;      ///< until a staging buffer has been read by its store
-  double narrow_chunk_us = 0.101;  ///< a TMA store of D more, where rows of D leave in short pieces
+  double narrow_chunk_us = 0.101;  ///< a chunk of D more, where its rows are staged in short ones
   double compute_tile_us = 0;      ///< more for each tile of the compute and resident skeletons
   double third_warpgroup_hides = 0.1707;  ///< share of an epilogue that two more warpgroups cover
   // Resident, by bench/results/2026-11-21-h200-resident.json and no fit: the same where each

@@ -1,8 +1,9 @@
 // Fits the coefficients of the GEMM cost model to measured kernels, and shows how well it does.
 //
-//   fit_gemm_cost TIMINGS.json           model against measurement, row by row, and the regret of
-//   choosing by the model fit_gemm_cost --fit TIMINGS.json     the same after a coordinate descent;
-//   prints the coefficients for gemm_cost.cpp
+//   fit_gemm_cost TIMINGS.json        model against measurement, row by row, and the regret of
+//                                     choosing by the model
+//   fit_gemm_cost --fit TIMINGS.json  the same after a coordinate descent; prints the coefficients
+//                                     in the form of src/plan/gemm_coefficients.cpp
 #include <fmt/format.h>
 
 #include <cmath>
