@@ -43,74 +43,107 @@ struct ComputeKernel {
   FATHOM_DEVICE static void run(const Params& params, unsigned char* dynamic_smem) {
     const SmemAddr smem = ptx::smem_address(dynamic_smem);
     const int warp = ptx::warp_uniform(ptx::thread_index() / 32);
-    const int warpgroup = warp / 4;
     const int pair_rank = kConfig.cluster_size() > 1 ? ptx::cluster_rank() : 0;
     const Ring ring{smem + kPlan.full_barriers, smem + kPlan.empty_barriers, {params.wait_report}};
-
     const TileQueue<kConfig> queue{smem, {params.wait_report}};
 
-    if (warp == kMathWarps && ptx::elect_one()) {
-      prefetch_maps<kConfig>(params);
-      if constexpr (kConfig.grouped)
-        queue.init(kMathWarps + 1 + (copying_lanes<kConfig>(params) > 0 ? 1 : 0));
-      ring.init(1 + copying_lanes<kConfig>(params), kMathWarps * kConfig.cluster_size());
-      ptx::fence_mbarrier_init();
-      if (params.weights_constant != 0)
-        prefetch_weights<kConfig>(params, {0, params.k_blocks}, pair_rank);
-    }
-    if (kConfig.grouped && warp == kMathWarps + 2) prefetch_groups(params.groups);
-    ptx::warp_sync();
-    sync_all();  // the barriers exist, in the peer too
-    ptx::wait_for_previous_grid();
-
-    if (warpgroup == kConfig.math_warpgroups) {
+    if (warp == kMathWarps) {
+      ComputeOperands<kConfig> operands(params, smem, ring, queue, pair_rank);
+      start_together();
+      ptx::wait_for_previous_grid();
       if constexpr (kConfig.moves_registers()) ptx::setmaxnreg_dec<kConfig.load_registers()>();
-      const Loader<kConfig> loader{params, smem, ring, queue, pair_rank};
-      if (warp == kMathWarps && ptx::elect_one()) {
-        loader.run_tma();
+      if (ptx::elect_one()) {
+        operands.run();
         ptx::launch_next_grid();
       }
-      if (warp == kMathWarps + 1 && copying_lanes<kConfig>(params) > 0) loader.run_scales();
-      if constexpr (kConfig.grouped) {
-        if (warp == kMathWarps + 2) queue.run(params, pair_rank);
-        if (warp == kMathWarps + 3 && params.zero_padding != 0) zero_padding_rows(params);
-      }
     } else {
-      if constexpr (kConfig.moves_registers()) ptx::setmaxnreg_inc<kConfig.math_registers()>();
-      Mainloop<kConfig> mainloop(smem, ring, warpgroup, warp % 4);
-      const Epilogue<kConfig> epilogue(params, smem, warpgroup, warp % 4);
-      auto walk = walk_tiles<kConfig, true>(params, queue, pair_rank);
-      if (walk.valid()) mainloop.start();
-      const auto store = [&](const Tile& tile, int wave) {
-        epilogue.store(mainloop.sums[wave], tile, wave);
-      };
-      bool pending = false;  // a tile's sums wait to be stored
-      Tile tile;
-      for (; walk.valid(); walk.advance()) {
-        if constexpr (kConfig.grouped) {
-          if (!stores_any(params, walk.tile(), warpgroup)) {
-            mainloop.skip_tile(params.k_blocks);
-            continue;
-          }
-        }
-        mainloop.multiply_tile(params.k_blocks, kUsesColumn ? walk.tile().col : 0, [&](int wave) {
-          if (kStoresLate && pending) store(tile, wave);
-          if (!kUsesColumn && wave == kConfig.waves() - 1) tile = walk.tile();
-        });
-        if constexpr (kUsesColumn) tile = walk.tile();
-        pending = kStoresLate;
-        if constexpr (!kStoresLate) store_waves(store, tile);
+      if (kConfig.grouped && warp == kMathWarps + 2) prefetch_groups(params.groups);
+      if (ptx::elect_one()) prepare(params, warp, ring, queue);
+      ptx::warp_sync();
+      start_together();
+      if (warp == kMathWarps + 3 && params.weights_constant != 0 && ptx::elect_one())
+        prefetch_weights<kConfig>(params, {0, params.k_blocks}, pair_rank);
+      ptx::wait_for_previous_grid();
+      if (warp > kMathWarps) {
+        if constexpr (kConfig.moves_registers()) ptx::setmaxnreg_dec<kConfig.load_registers()>();
+        run_beside(params, smem, ring, queue, warp - kMathWarps, pair_rank);
+      } else {
+        if constexpr (kConfig.moves_registers()) ptx::setmaxnreg_inc<kConfig.math_registers()>();
+        run_math(params, smem, ring, queue, warp, pair_rank);
       }
-      if (pending) store_waves(store, tile);
-      epilogue.finish();
     }
     if constexpr (kConfig.cluster_size() > 1) {
       ptx::warp_sync();
-      sync_all();  // the peer may still multicast into this CTA or signal its barriers
+      ptx::cluster_arrive();
+      ptx::cluster_wait();  // the peer may still multicast into this CTA or signal its barriers
     }
   }
 
  private:
+  /// One thread of each warp but the loading one: barriers, which a thread makes 12 clocks apart.
+  FATHOM_DEVICE static void prepare(const Params& params, int warp, const Ring& ring,
+                                    const TileQueue<kConfig>& queue) {
+    const int copying = copying_lanes<kConfig>(params);
+    if (warp == 0) ring.init_full(1 + copying);
+    if (warp == 1) ring.init_empty(kMathWarps * kConfig.cluster_size());
+    if (kConfig.grouped && warp == 2) queue.init(kMathWarps + 1 + (copying > 0 ? 1 : 0));
+    if (warp == kMathWarps + 3) prefetch_maps<kConfig>(params);
+    ptx::fence_mbarrier_init();
+  }
+
+  /// The barriers exist, in the peer too.
+  FATHOM_DEVICE static void start_together() {
+    if constexpr (kConfig.cluster_size() > 1) {
+      ptx::cluster_arrive_relaxed();
+      ptx::cluster_wait();
+    } else {
+      ptx::barrier_sync_unaligned(static_cast<int>(sync::NamedBarrier::kCta),
+                                  kConfig.num_threads());
+    }
+  }
+
+  /// The warps beside the loading one.
+  FATHOM_DEVICE static void run_beside(const Params& params, SmemAddr smem, const Ring& ring,
+                                       const TileQueue<kConfig>& queue, int warp, int pair_rank) {
+    if (warp == 1 && copying_lanes<kConfig>(params) > 0)
+      ComputeScales<kConfig>{params, smem, ring, queue, pair_rank}.run();
+    if constexpr (kConfig.grouped) {
+      if (warp == 2) queue.run(params, pair_rank);
+      if (warp == 3 && params.zero_padding != 0) zero_padding_rows(params);
+    }
+  }
+
+  FATHOM_DEVICE static void run_math(const Params& params, SmemAddr smem, const Ring& ring,
+                                     const TileQueue<kConfig>& queue, int warp, int pair_rank) {
+    const int warpgroup = warp / 4;
+    Mainloop<kConfig> mainloop(smem, ring, warpgroup, warp % 4);
+    const Epilogue<kConfig> epilogue(params, smem, warpgroup, warp % 4);
+    auto walk = walk_tiles<kConfig, true>(params, queue, pair_rank);
+    if (walk.valid()) mainloop.start();
+    const auto store = [&](const Tile& tile, int wave) {
+      epilogue.store(mainloop.sums[wave], tile, wave);
+    };
+    bool pending = false;  // a tile's sums wait to be stored
+    Tile tile;
+    for (; walk.valid(); walk.advance()) {
+      if constexpr (kConfig.grouped) {
+        if (!stores_any(params, walk.tile(), warpgroup)) {
+          mainloop.skip_tile(params.k_blocks);
+          continue;
+        }
+      }
+      mainloop.multiply_tile(params.k_blocks, kUsesColumn ? walk.tile().col : 0, [&](int wave) {
+        if (kStoresLate && pending) store(tile, wave);
+        if (!kUsesColumn && wave == kConfig.waves() - 1) tile = walk.tile();
+      });
+      if constexpr (kUsesColumn) tile = walk.tile();
+      pending = kStoresLate;
+      if constexpr (!kStoresLate) store_waves(store, tile);
+    }
+    if (pending) store_waves(store, tile);
+    epilogue.finish();
+  }
+
   /// Whether any element of this warpgroup's share of a grouped tile is stored. The same in the
   /// whole warpgroup.
   FATHOM_DEVICE static bool stores_any(const Params& params, const Tile& tile, int warpgroup) {
@@ -128,15 +161,6 @@ struct ComputeKernel {
   FATHOM_DEVICE static void store_waves(const Store& store, const Tile& tile) {
 #pragma unroll
     for (int wave = 0; wave < kConfig.waves(); ++wave) store(tile, wave);
-  }
-
-  FATHOM_DEVICE static void sync_all() {
-    if constexpr (kConfig.cluster_size() > 1) {
-      ptx::cluster_arrive();
-      ptx::cluster_wait();
-    } else {
-      ptx::barrier_sync(static_cast<int>(sync::NamedBarrier::kCta), kConfig.num_threads());
-    }
   }
 };
 

@@ -44,73 +44,48 @@ FATHOM_DEVICE void gather(const ScaleView& view, int group, int first, int count
   }
 }
 
+/// The TMA thread: every block of k of every tile. Whatever it does besides is in series with the
+/// latency of the loads.
 template <Config kConfig>
-struct Loader {
+struct ComputeOperands {
   using Ring = sync::Ring<kConfig.num_stages, kConfig.bounded_waits>;
   static constexpr SmemPlan kPlan = plan_smem(kConfig);
   static constexpr bool kPerRowB = kConfig.scale_b == ScaleB::k1x128;
-  static constexpr int kScaleBlocks = kConfig.block_scales();
 
   const Params& params;
   SmemAddr smem;
   Ring ring;
   TileQueue<kConfig> queue;  // grouped
   int pair_rank;
+  sync::RingState at;
 
-  /// The TMA thread: every block of k of every tile. Whatever it does besides is in series with the
-  /// latency of the loads.
-  FATHOM_DEVICE void run_tma() const {
-    sync::RingState at;
-    for (auto walk = walk_tiles<kConfig, false>(params, queue, pair_rank); walk.valid();
-         walk.advance()) {
-      const Tile tile = walk.tile();
-      const Place place(params, tile);
-      int k_block = 0;
-      const auto load = [&](int stage, uint32_t phase) {
-        ring.acquire(stage, phase);
-        ring.expect(stage, place.bytes);
-        load_operands(place, k_block++, stage);
-      };
-      if constexpr (kConfig.whole_laps)
-        sync::walk_ring_laps<kConfig.num_stages>(
-            at, params.k_blocks, [&](uint32_t phase) { load(0, phase); }, load);
-      else
-        sync::walk_ring<kConfig.num_stages>(
-            at, params.k_blocks, [&](int stage, uint32_t phase, bool) { load(stage, phase); },
-            load);
-    }
-    if constexpr (kConfig.early_wait()) end_early_wait(at);
+  /// Dense: knows what to load first, so that the barriers may be made meanwhile.
+  FATHOM_DEVICE ComputeOperands(const Params& p, SmemAddr the_smem, const Ring& the_ring,
+                                const TileQueue<kConfig>& the_queue, int rank)
+      : params(p),
+        smem(the_smem),
+        ring(the_ring),
+        queue(the_queue),
+        pair_rank(rank),
+        units(p, rank) {
+    if (!kConfig.grouped && units.valid()) place = Place(params, units.tile());
   }
 
-  /// The copying warp, in step with run_tma. What it copies it need not wait for.
-  FATHOM_DEVICE void run_scales() const {
-    const bool copies = ptx::lane_index() < copying_lanes<kConfig>(params);
-    sync::RingState at;
-    for (auto walk = walk_tiles<kConfig, true>(params, queue, pair_rank); walk.valid();
-         walk.advance()) {
-      const Tile tile = walk.tile();
-      BlockScales scales(params, tile);
-#pragma unroll 1
-      for (int k_block = 0; k_block < params.k_blocks; ++k_block) {
-        ring.acquire(at.stage, at.phase);
-        ptx::warp_sync();  // no lane still waits for what the arrival of others may overtake
-        if (!kPerRowB && ptx::lane_index() == 0)
-          scales.copy_next(smem + kPlan.scale_b + at.stage * kPlan.scale_b_stage_bytes);
-        if (params.scales_of_a.by_tma == 0)
-          gather<kConfig>(params.scales_of_a, tile.group,
-                          kConfig.grouped ? tile_base(tile.row) : tile.row, kConfig.block_m,
-                          k_block, smem + kPlan.scale_a + at.stage * kPlan.scale_a_stage_bytes);
-        if (kPerRowB && params.scales_of_b.by_tma == 0)
-          gather<kConfig>(params.scales_of_b, tile.group, tile.col, kConfig.block_n, k_block,
-                          smem + kPlan.scale_b + at.stage * kPlan.scale_b_stage_bytes);
-        if (copies) ptx::cp_async_arrive(ring.full(at.stage));
-        at.advance(kConfig.num_stages);
+  /// The barriers exist.
+  FATHOM_DEVICE void run() {
+    if constexpr (kConfig.grouped) {
+      for (QueueWalk<kConfig, false> walk(queue); walk.valid(); walk.advance()) {
+        place = Place(params, walk.tile());
+        load_tile();
+      }
+    } else {
+      while (units.valid()) {
+        load_tile();
+        units.advance();
+        if (units.valid()) place = Place(params, units.tile());
       }
     }
-    if constexpr (kConfig.early_wait()) {
-      ring.acquire(at.stage, at.phase);
-      if (copies) ptx::mbarrier_arrive(ring.full(at.stage));
-    }
+    if constexpr (kConfig.early_wait()) end_early_wait();
   }
 
  private:
@@ -124,6 +99,7 @@ struct Loader {
     uint64_t b_policy;
     int bytes;  // of a block of k
 
+    FATHOM_DEVICE Place() = default;
     FATHOM_DEVICE Place(const Params& params, const Tile& tile)
         : row(tile.row),
           col(tile.col),
@@ -158,43 +134,30 @@ struct Loader {
     }
   };
 
-  /// The 128x128 scales of B that one tile needs, block of k by block of k.
-  struct BlockScales {
-    const float* next[kScaleBlocks];
-    int64_t step;
+  UnitWalk<kConfig> units;  // dense
+  Place place;
 
-    FATHOM_DEVICE BlockScales(const Params& params, const Tile& tile)
-        : step(params.scales_of_b.k_stride) {
-      const ScaleView& view = params.scales_of_b;
-      const float* data = view.data;
-      if constexpr (kConfig.grouped) data += tile.group * view.group_stride;
-#pragma unroll
-      for (int i = 0; i < kScaleBlocks; ++i) {
-        const bool of_strip = kConfig.strip_n > 0 && i == kScaleBlocks - 1;
-        const int block = of_strip ? params.n / 128 : tile.col / 128 + i;
-        next[i] = data + min_of(block, view.count - 1) * view.stride;
-      }
+  FATHOM_DEVICE void load_tile() {
+#pragma unroll 1
+    for (int k_block = 0; k_block < params.k_blocks; ++k_block) {
+      ring.acquire(at.stage, at.phase);
+      load(at.stage, k_block);
+      at.advance(kConfig.num_stages);
     }
-    FATHOM_DEVICE void copy_next(SmemAddr to) {
-#pragma unroll
-      for (int i = 0; i < kScaleBlocks; ++i) {
-        ptx::cp_async_4(to + i * 4, next[i]);
-        next[i] += step;
-      }
-    }
-  };
+  }
 
   /// One stage without data after the last: math warps wait for the next stage before they know
   /// whether there is one.
-  FATHOM_DEVICE void end_early_wait(sync::RingState at) const {
+  FATHOM_DEVICE void end_early_wait() const {
     ring.acquire(at.stage, at.phase);
     ring.expect(at.stage, 0);
   }
 
   /// One block of k into a stage. A pair shares one operand: each CTA fetches half of it and
   /// multicasts that to both.
-  FATHOM_DEVICE void load_operands(const Place& place, int k_block, int stage) const {
+  FATHOM_DEVICE void load(int stage, int k_block) const {
     const SmemAddr full = ring.full(stage);
+    ring.expect(stage, place.bytes);
     const int k = k_block * kBlockK;
     const SmemAddr a = smem + kPlan.a + stage * kPlan.a_stage_bytes;
     const SmemAddr b = smem + kPlan.b + stage * kPlan.b_stage_bytes;
@@ -229,6 +192,78 @@ struct Loader {
                                  policy);
     }
   }
+};
+
+/// The copying warp, in step with the TMA thread. What it copies it need not wait for.
+template <Config kConfig>
+struct ComputeScales {
+  using Ring = sync::Ring<kConfig.num_stages, kConfig.bounded_waits>;
+  static constexpr SmemPlan kPlan = plan_smem(kConfig);
+  static constexpr bool kPerRowB = kConfig.scale_b == ScaleB::k1x128;
+  static constexpr int kScaleBlocks = kConfig.block_scales();
+
+  const Params& params;
+  SmemAddr smem;
+  Ring ring;
+  TileQueue<kConfig> queue;  // grouped
+  int pair_rank;
+
+  FATHOM_DEVICE void run() const {
+    const bool copies = ptx::lane_index() < copying_lanes<kConfig>(params);
+    sync::RingState at;
+    for (auto walk = walk_tiles<kConfig, true>(params, queue, pair_rank); walk.valid();
+         walk.advance()) {
+      const Tile tile = walk.tile();
+      BlockScales scales(params, tile);
+#pragma unroll 1
+      for (int k_block = 0; k_block < params.k_blocks; ++k_block) {
+        ring.acquire(at.stage, at.phase);
+        ptx::warp_sync();  // no lane still waits for what the arrival of others may overtake
+        if (!kPerRowB && ptx::lane_index() == 0)
+          scales.copy_next(smem + kPlan.scale_b + at.stage * kPlan.scale_b_stage_bytes);
+        if (params.scales_of_a.by_tma == 0)
+          gather<kConfig>(params.scales_of_a, tile.group,
+                          kConfig.grouped ? tile_base(tile.row) : tile.row, kConfig.block_m,
+                          k_block, smem + kPlan.scale_a + at.stage * kPlan.scale_a_stage_bytes);
+        if (kPerRowB && params.scales_of_b.by_tma == 0)
+          gather<kConfig>(params.scales_of_b, tile.group, tile.col, kConfig.block_n, k_block,
+                          smem + kPlan.scale_b + at.stage * kPlan.scale_b_stage_bytes);
+        if (copies) ptx::cp_async_arrive(ring.full(at.stage));
+        at.advance(kConfig.num_stages);
+      }
+    }
+    if constexpr (kConfig.early_wait()) {
+      ring.acquire(at.stage, at.phase);
+      if (copies) ptx::mbarrier_arrive(ring.full(at.stage));
+    }
+  }
+
+ private:
+  /// The 128x128 scales of B that one tile needs, block of k by block of k.
+  struct BlockScales {
+    const float* next[kScaleBlocks];
+    int64_t step;
+
+    FATHOM_DEVICE BlockScales(const Params& params, const Tile& tile)
+        : step(params.scales_of_b.k_stride) {
+      const ScaleView& view = params.scales_of_b;
+      const float* data = view.data;
+      if constexpr (kConfig.grouped) data += tile.group * view.group_stride;
+#pragma unroll
+      for (int i = 0; i < kScaleBlocks; ++i) {
+        const bool of_strip = kConfig.strip_n > 0 && i == kScaleBlocks - 1;
+        const int block = of_strip ? params.n / 128 : tile.col / 128 + i;
+        next[i] = data + min_of(block, view.count - 1) * view.stride;
+      }
+    }
+    FATHOM_DEVICE void copy_next(SmemAddr to) {
+#pragma unroll
+      for (int i = 0; i < kScaleBlocks; ++i) {
+        ptx::cp_async_4(to + i * 4, next[i]);
+        next[i] += step;
+      }
+    }
+  };
 };
 
 }  // namespace fathom::device::gemm

@@ -26,7 +26,8 @@ FATHOM_DEVICE void cluster_arrive() {
   asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
 }
 
-/// barrier.cluster.arrive that orders nothing: only says that this CTA runs.
+/// barrier.cluster.arrive that orders nothing by itself: says that this CTA runs, and, behind
+/// fence_mbarrier_init, that its barriers exist.
 FATHOM_DEVICE void cluster_arrive_relaxed() {
   asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory");
 }
