@@ -89,25 +89,40 @@ inline bool aligned_16(const void* pointer) {
   return (reinterpret_cast<uint64_t>(pointer) & 15) == 0;
 }
 
+/// Rows of A that a cluster takes in one step.
+FATHOM_HD constexpr int64_t unit_rows(const Config& c) {
+  return int64_t{c.block_m} * c.cluster_m;
+}
+
 /// Whether one cluster alone reads each weight, as far as is known.
 FATHOM_HD constexpr bool reads_weights_once(const Config& c, const Sizes& s) {
   if (c.stream()) return true;
-  if (!c.grouped) return false;
   const Grouping& g = s.groups;
-  const int64_t rows = g.expected_rows > 0 ? g.expected_rows : g.masked() ? s.m : kMaxExtent;
-  return rows <= c.block_m * c.cluster_m;
+  const int64_t rows = !c.grouped            ? s.m
+                       : g.expected_rows > 0 ? g.expected_rows
+                       : g.masked()          ? s.m
+                                             : kMaxExtent;
+  return rows <= unit_rows(c);
 }
 
-/// Weights of groups that are loaded evict-first: they leave dirty lines alone, which the writes of
-/// the kernel before left in L2. Against that, evict-first streams 1 to 4 % slower: it wins up to
-/// 9 % below 180 MB of weights and loses from 300 on (an H200, bench/journal.md).
+/// Weights loaded evict-first leave alone the dirty lines that the writes of the kernel before left
+/// in L2: up to 12 % won below 180 MB of weights. Against that, evict-first streams 1 to 4 %
+/// slower, and what other rows of tiles read later comes from memory again: with two to four rows 2
+/// to 5 % are won up to 90 MB, and up to 20 % lost beyond; with eight nothing (an H200,
+/// bench/journal.md).
 inline constexpr int64_t kMostEvictFirstBytes = 300'000'000;
+inline constexpr int64_t kMostSharedEvictFirstBytes = 90'000'000;
+inline constexpr int64_t kMostEvictFirstRows = 4;
 
 FATHOM_HD constexpr bool evicts_weights_first(const Config& c, const Sizes& s) {
   if (c.stream()) return true;
+  if (c.resident()) return false;
+  const bool once = reads_weights_once(c, s);
+  if (!once && (c.grouped || ceil_div(s.m, unit_rows(c)) > kMostEvictFirstRows)) return false;
   const Grouping& g = s.groups;
-  const int64_t groups = g.masked() ? g.num_groups : min_of(g.num_groups, s.m);
-  return reads_weights_once(c, s) && groups * s.n <= kMostEvictFirstBytes / max_of<int64_t>(s.k, 1);
+  const int64_t groups = !c.grouped ? 1 : g.masked() ? g.num_groups : min_of(g.num_groups, s.m);
+  const int64_t most = once ? kMostEvictFirstBytes : kMostSharedEvictFirstBytes;
+  return groups * s.n <= most / max_of<int64_t>(s.k, 1);
 }
 
 FATHOM_HD constexpr GroupIndex make_group_index(const Sizes& s, const void* data) {
@@ -139,10 +154,8 @@ inline void set_groups(const Config& c, const Sizes& s, const Pointers& p, int b
 }
 
 /// Everything of Params but the bytes of the tensor maps.
-/// `band_tiles`: tiles along m that are walked together (Schedule::band_m); 8 is within 1 % of the
-/// best everywhere measured.
 inline Params make_params(const Config& c, const Sizes& s, const Pointers& p, bool accumulate,
-                          int band_tiles = 8, bool weights_constant = false) {
+                          TileOrder order = {}, bool weights_constant = false) {
   Params params{};
   params.scales_of_a = {.data = p.scale_a,
                         .stride = s.scale_a_stride,
@@ -157,8 +170,8 @@ inline Params make_params(const Config& c, const Sizes& s, const Pointers& p, bo
                         .by_tma = scales_of_b_fit_tma(c, s) && aligned_16(p.scale_b)};
   params.d_data = p.d;
   params.d_pitch = s.d_pitch;
-  params.schedule = make_dense_schedule(c, s.m, s.n, band_tiles);
-  if (c.grouped) set_groups(c, s, p, band_tiles, params);
+  params.schedule = make_dense_schedule(c, s.m, s.n, order);
+  if (c.grouped) set_groups(c, s, p, order.band_tiles, params);
   params.n = static_cast<int32_t>(s.n);
   params.d_tma_cols = tma_cols(c, s.n);
   params.k_blocks = static_cast<int32_t>(s.k_blocks());
@@ -169,8 +182,6 @@ inline Params make_params(const Config& c, const Sizes& s, const Pointers& p, bo
   params.b_box_rows = b_box_rows(c, s.n);
   params.b_tail_rows = b_tail_rows(c, s.n);
   params.scale_a_rows = scale_a_rows(c, s.m);
-  // Weights read by one cluster only, or by few: first to go, so that dirty lines and tokens stay
-  // (3 to 9 % at m <= 128 and in small groups).
   params.a_policy = static_cast<uint64_t>(CachePolicy::kNormal);
   params.b_policy = static_cast<uint64_t>(evicts_weights_first(c, s) ? CachePolicy::kEvictFirst
                                                                      : CachePolicy::kNormal);

@@ -26,14 +26,21 @@ FATHOM_HD constexpr int32_t tile_base(int32_t row) {
   return row & -kTileRowAlign;
 }
 
+/// Tiles are walked in bands: of so many rows of tiles, down along m first, then along n, or, with
+/// `along_n`, of so many columns of tiles, along n first, then down along m.
+struct TileOrder {
+  int band_tiles = 8;
+  bool along_n = false;
+};
+
 /// The run-time numbers of the tile order. A unit is what a cluster takes in one step: cluster_m x
 /// cluster_n tiles.
 struct Schedule {
   int32_t m = 0;
   int32_t units_m = 0;  ///< grouped: as many as there can be, for the size of the grid
   int32_t units_n = 0;
-  int32_t band_m =
-      1;  ///< units along m that are walked together before moving on along n, for reuse in L2
+  int32_t band = 1;  ///< units of a band, see TileOrder
+  bool along_n = false;
   int32_t turn = 0;  ///< grouped: the unit of a band that is walked first, modulo the band
 
   FATHOM_HD constexpr int32_t num_units() const { return units_m * units_n; }
@@ -54,21 +61,24 @@ FATHOM_HD constexpr int32_t strip_col(const Config& c, int32_t n, int32_t col) {
 }
 
 FATHOM_HD constexpr Schedule make_dense_schedule(const Config& c, int64_t m, int64_t n,
-                                                 int band_tiles) {
+                                                 TileOrder order) {
   Schedule s;
   s.m = static_cast<int32_t>(m);
   s.units_m = static_cast<int32_t>(ceil_div<int64_t>(m, c.block_m * c.cluster_m));
   s.units_n = static_cast<int32_t>(ceil_div<int64_t>(tiled_cols(c, n), c.block_n * c.cluster_n));
-  s.band_m = c.resident() ? s.units_m : max_of(1, band_tiles / c.cluster_m);
+  const int unit_tiles = order.along_n ? c.cluster_n : c.cluster_m;
+  s.band = c.resident() ? s.units_m : max_of(1, order.band_tiles / unit_tiles);
+  s.along_n = order.along_n;
   return s;
 }
 
-/// Dense order: bands of `band_m` units, inside a band down along m first, then along n.
+/// Dense order: bands of `band` units, inside a band across it first, then along it.
 ///
-///      n ->
-///   m  0 2 4 6     band_m = 2: consecutive units share rows of A and columns of B,
-///   |  1 3 5 7     so that the units in flight touch little of either.
-///   v  8 9 . .
+///      n ->                                          n ->
+///   m  0 2 4 6   band = 2: consecutive units      m  0 1 8 9   band = 2, along_n
+///   |  1 3 5 7   share rows of A and columns of   |  2 3 . .
+///   v  8 9 . .   B, so that the units in flight   v  4 5 . .
+///                touch little of either.
 ///
 /// `turn` starts the columns further down: else the CTAs that have the last tile of a group, which
 /// may hold few rows, would have it in every group, wherever their number is a multiple of the
@@ -81,14 +91,18 @@ FATHOM_HD constexpr Tile dense_tile(const Config& c, const Schedule& s, int32_t 
   int32_t unit_m = 0;
   int32_t unit_n = unit;
   if (s.units_m > 1) {  // few rows, the usual decode step, need no division before their first load
-    const int32_t band_units = s.band_m * s.units_n;
+    const bool along_n = !c.grouped && s.along_n;
+    const int32_t across = along_n ? s.units_n : s.units_m;  // what is cut into bands
+    const int32_t band_units = s.band * (along_n ? s.units_m : s.units_n);
     const int32_t band = unit / band_units;
     const int32_t within = unit - band * band_units;
-    const int32_t rows = min_of(s.band_m, s.units_m - band * s.band_m);
-    unit_n = within / rows;
-    int32_t down = within - unit_n * rows;
-    if (c.grouped) down = (down + s.turn) % rows;
-    unit_m = band * s.band_m + down;
+    const int32_t width = min_of(s.band, across - band * s.band);
+    const int32_t step = within / width;
+    int32_t in_band = within - step * width;
+    if (c.grouped) in_band = (in_band + s.turn) % width;
+    in_band += band * s.band;
+    unit_m = along_n ? step : in_band;
+    unit_n = along_n ? in_band : step;
   }
   const int32_t rank_m = c.cluster_m == 2 ? pair_rank : 0;
   const int32_t rank_n = c.cluster_n == 2 ? pair_rank : 0;
@@ -106,7 +120,7 @@ FATHOM_HD constexpr int64_t most_grouped_tiles_m(GroupForm form, int64_t m, int6
 /// As make_dense_schedule; how many units there are along m is known only where the metadata is.
 FATHOM_HD constexpr Schedule make_grouped_schedule(const Config& c, const GroupIndex& index,
                                                    int64_t n, int band_tiles) {
-  Schedule s = make_dense_schedule(c, index.rows, n, band_tiles);
+  Schedule s = make_dense_schedule(c, index.rows, n, {band_tiles, false});
   const int64_t most = most_grouped_tiles_m(index.form, index.rows, index.num_groups,
                                             index.num_entries(), c.block_m * c.cluster_m);
   s.units_m = static_cast<int32_t>(min_of<int64_t>(most, 2147483647));
@@ -116,7 +130,7 @@ FATHOM_HD constexpr Schedule make_grouped_schedule(const Config& c, const GroupI
 /// The dense schedule of one item's rows.
 FATHOM_HD constexpr Schedule item_schedule(const Config& c, const Schedule& s, const Item& item) {
   const int32_t rows = item.row < item.row_end ? item.row_end - tile_base(item.row) : 0;
-  return {rows, ceil_div(rows, c.block_m * c.cluster_m), s.units_n, s.band_m, item.group};
+  return {rows, ceil_div(rows, c.block_m * c.cluster_m), s.units_n, s.band, false, item.group};
 }
 
 /// Grouped order: item by item, inside an item as in dense_tile. No tile and no pair reaches into

@@ -100,7 +100,7 @@ kernel::Params bind_params(const cuda::Driver& driver, const GemmCall& call, con
   // Without the programmatic launch there is nothing to be ahead of.
   const bool weights_early = call.options.programmatic_launch && call.options.weights_constant;
   kernel::Params params = kernel::make_params(plan.config, sizes, pointers, call.problem.accumulate,
-                                              plan.band_tiles, weights_early);
+                                              plan.order, weights_early);
   kernel::TensorMapSpecs maps = kernel::describe_tensor_maps(plan.config, sizes);
   const void *a = operands.a.data, *b = operands.b.data;
   if (call.problem.k == 0) bind_zeros(gemm.zeros.data(), maps, params, a, b);

@@ -86,19 +86,20 @@ std::string plan_json(const GemmPlan& plan) {
     candidates += candidate_json(candidate);
   }
   return fmt::format(
-      R"({{"config":{},"launch":{{"grid":{},"block":{},"cluster":{},"smem_bytes":{},"band_tiles":{}}},)"
+      R"({{"config":{},"launch":{{"grid":{},"block":{},"cluster":{},"smem_bytes":{},"band_tiles":{},"along_n":{}}},)"
       R"("expected":{{"groups":{:.6g},"rows":{:.6g},"hinted":{}}},"candidates":[{}],"why":"{}"}})",
       config_json(plan.config), plan.launch.grid, plan.launch.block, plan.launch.cluster,
-      plan.launch.smem_bytes, plan.band_tiles, plan.work.groups, plan.work.rows, plan.hinted,
-      candidates, why_text(plan));
+      plan.launch.smem_bytes, plan.order.band_tiles, plan.order.along_n, plan.work.groups,
+      plan.work.rows, plan.hinted, candidates, why_text(plan));
 }
 
 std::string plan_table(const GemmPlan& plan, std::size_t max_candidates) {
   std::string text = why_text(plan) + "\n";
   text += fmt::format(
-      "launch: grid {}, block {}, cluster {}, {} bytes of shared memory, bands of {} tiles\n\n",
+      "launch: grid {}, block {}, cluster {}, {} bytes of shared memory, bands of {} {} of "
+      "tiles\n\n",
       plan.launch.grid, plan.launch.block, plan.launch.cluster, plan.launch.smem_bytes,
-      plan.band_tiles);
+      plan.order.band_tiles, plan.order.along_n ? "columns" : "rows");
   text += fmt::format("{:<36} {:>9} {:>8} {:>6} {:>6} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}\n",
                       "config", "total us", "bound by", "tiles", "steps", "tensor", "latency",
                       "ring", "l2", "hbm", "epilogue");

@@ -130,11 +130,25 @@ GemmCandidate price(const GemmConfig& config, const device::gemm::Sizes& sizes, 
   const auto schedule =
       config.grouped ? device::gemm::make_grouped_schedule(
                            config, device::gemm::make_group_index(sizes, nullptr), sizes.n, 1)
-                     : device::gemm::make_dense_schedule(config, sizes.m, sizes.n, 1);
+                     : device::gemm::make_dense_schedule(config, sizes.m, sizes.n, {});
   const LaunchShape launch = device::gemm::launch_shape(
       config, schedule, cta_room(config, sms, device), device::gemm::plan_smem(config).total_bytes);
   const GemmCost cost = gemm_cost(config, sizes, launch, sms, device, coefficients);
   return {config, without_idle_slots(config, cost, launch), cost};
+}
+
+/// CTAs that start at the same time are dealt out to the GPCs of the card in turn, and requests of
+/// one GPC for the same line cost L2 once (bench/journal.md, "which tiles a GPC gets"): where all
+/// tiles are computed at once, each GPC should get a few rows and a few columns of them.
+device::gemm::TileOrder order_of(const GemmCandidate& candidate, const device::gemm::Sizes& sizes) {
+  constexpr int kGpcs = 8;
+  constexpr int kRows = 4;
+  const GemmConfig& config = candidate.config;
+  if (config.grouped || config.resident() || candidate.cost.steps > 1)
+    return {candidate.cost.band_tiles, false};
+  const std::int64_t rows = ceil_div<std::int64_t>(sizes.m, config.block_m * config.cluster_m);
+  if (rows == kRows - 1 || rows == kRows) return {kGpcs * config.cluster_n, true};
+  return {std::min(kRows * config.cluster_m, candidate.cost.band_tiles), false};
 }
 
 /// Rounded, so that a last bit of the C library's pow cannot change the order.
@@ -242,7 +256,7 @@ GemmPlan plan_gemm(const GemmProblem& problem, const DeviceSpec& device,
       plan.candidates.push_back(price(plan.config, sizes, sms, device, coefficients));
   }
   plan.launch = plan.chosen().launch;
-  plan.band_tiles = plan.chosen().cost.band_tiles;
+  plan.order = order_of(plan.chosen(), sizes);
   // Without blocks of k D is cleared. Which rows of a grouped D, only the metadata says: that takes
   // the kernel, on operands of zeros.
   if (problem.m == 0 || problem.n == 0 || (problem.k == 0 && !problem.grouped()))

@@ -26,7 +26,7 @@ struct GemmPlan {
   GemmConfig config;
   device::gemm::LaunchShape launch;       ///< grid = 0 when there is nothing to launch: no rows, or
                                           ///< (dense) k = 0
-  int band_tiles = 1;                     ///< for device::gemm::make_params
+  device::gemm::TileOrder order;          ///< for device::gemm::make_params
   GemmWork work;                          ///< what the costs assume
   bool hinted = false;                    ///< by the caller's expected_m
   bool forced = false;                    ///< the caller named the config

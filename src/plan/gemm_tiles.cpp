@@ -32,8 +32,8 @@ std::vector<LaunchTile> launch_tiles(const GemmPlan& plan, const GemmProblem& pr
   const auto groups = device::gemm::make_group_index(sizes_of(problem), index);
   const Schedule s =
       problem.grouped()
-          ? device::gemm::make_grouped_schedule(c, groups, problem.n, plan.band_tiles)
-          : device::gemm::make_dense_schedule(c, problem.m, problem.n, plan.band_tiles);
+          ? device::gemm::make_grouped_schedule(c, groups, problem.n, plan.order.band_tiles)
+          : device::gemm::make_dense_schedule(c, problem.m, problem.n, plan.order);
   // Of groups an upper limit, and not asked for.
   const std::int32_t num_units = problem.grouped() ? 0 : s.num_units();
   const std::int64_t group_rows = problem.form == Groups::Form::kMasked ? problem.m : 0;

@@ -75,6 +75,23 @@ TEST(GemmPlanner, KeepsColumnsResidentWhereKIsShortAndColumnsAreLong) {
   EXPECT_FALSE(resident(4096, 32768, 513)) << "a fifth block of k";
 }
 
+TEST(GemmPlanner, GivesEachGpcFewRowsAndColumnsOfTilesComputedAtOnce) {
+  const auto order = [](std::int64_t m, std::int64_t n, std::int64_t k, const std::string& tag) {
+    GemmProblem problem = dense_problem(m, n, k);
+    problem.config = tag;
+    return plan_gemm(problem, h200()).order;
+  };
+  EXPECT_TRUE(order(512, 4096, 7168, "128x128_w2_s5_d2_bf16").along_n);
+  EXPECT_EQ(order(512, 4096, 7168, "128x128_w2_s5_d2_bf16").band_tiles, 8);
+  EXPECT_TRUE(order(1024, 4096, 7168, "256x128_w2_s4_cn2_bf16").along_n);
+  EXPECT_EQ(order(1024, 4096, 7168, "256x128_w2_s4_cn2_bf16").band_tiles, 16);
+  EXPECT_FALSE(order(1024, 1536, 7168, "128x96_w2_s7_d3_bf16").along_n);
+  EXPECT_EQ(order(1024, 1536, 7168, "128x96_w2_s7_d3_bf16").band_tiles, 4);
+  EXPECT_FALSE(order(256, 4096, 7168, "128x128_w2_s5_d2_bf16").along_n);
+  EXPECT_FALSE(order(512, 7168, 7168, "128x128_w2_s5_d2_bf16").along_n) << "two steps";
+  EXPECT_EQ(order(4096, 4096, 7168, "256x128_w2_s4_cn2_bf16").band_tiles, 8) << "four steps";
+}
+
 TEST(GemmPlanner, PinsTheDecodeShapes) {
   EXPECT_GT(plan_gemm(dense_problem(64, 2112, 7168), h200()).config.split_k, 1);
   EXPECT_EQ(tag_for(64, 24576, 1536), "stream_64x64_w1_o2_k32_bf16");

@@ -22,8 +22,8 @@ const std::vector<Config> kConfigs = {
 };
 
 /// Walks the grid as the kernel does and counts how often each tile of D is computed.
-void expect_each_tile_once(const Config& c, int64_t m, int64_t n, int band, int max_ctas) {
-  const Schedule s = make_dense_schedule(c, m, n, band);
+void expect_each_tile_once(const Config& c, int64_t m, int64_t n, TileOrder order, int max_ctas) {
+  const Schedule s = make_dense_schedule(c, m, n, order);
   const LaunchShape launch = launch_shape(c, s, max_ctas, 0);
   const int64_t tiles_m = ceil_div<int64_t>(m, c.block_m);
   const int64_t tiles_n = ceil_div<int64_t>(tiled_cols(c, n), c.block_n);
@@ -46,8 +46,8 @@ void expect_each_tile_once(const Config& c, int64_t m, int64_t n, int band, int 
     }
   }
   for (const int v : visits)
-    ASSERT_EQ(v, 1) << tag_of(c).text << " m " << m << " n " << n << " band " << band << " CTAs "
-                    << max_ctas;
+    ASSERT_EQ(v, 1) << tag_of(c).text << " m " << m << " n " << n << " band " << order.band_tiles
+                    << (order.along_n ? " along n" : "") << " CTAs " << max_ctas;
 }
 
 TEST(GemmSchedule, EveryTileExactlyOnce) {
@@ -60,14 +60,14 @@ TEST(GemmSchedule, EveryTileExactlyOnce) {
     const Config& c = kConfigs[static_cast<std::size_t>(i) % kConfigs.size()];
     const int m = pick(0, 3) == 0 ? pick(1, 64) : pick(1, 6000);
     const int n = pick(0, 3) == 0 ? pick(1, 200) : pick(1, 6000);
-    expect_each_tile_once(c, m, n, pick(1, 20), pick(1, 132));
+    expect_each_tile_once(c, m, n, {pick(1, 20), !c.resident() && pick(0, 1) == 1}, pick(1, 132));
     if (HasFatalFailure()) FAIL() << "seed " << kSeed << " case " << i;
   }
 }
 
 TEST(GemmSchedule, ResidentRunsGoDownColumns) {
   const Config c{.skeleton = Skeleton::kResident, .block_m = 64, .math_warpgroups = 3};
-  const Schedule s = make_dense_schedule(c, 4096, 32768, 1);
+  const Schedule s = make_dense_schedule(c, 4096, 32768, {});
   ASSERT_EQ(s.num_units(), 64 * 256);
   int columns = 0;
   for (int cta = 0; cta < 132; ++cta) {
@@ -107,9 +107,22 @@ TEST(GemmSchedule, StripsDealTheLastColumnsOut) {
   EXPECT_GT(columns, 2000);
 }
 
+TEST(GemmSchedule, BandsAlongNWalkAcrossBeforeDown) {
+  const Config c{.block_m = 128, .block_n = 128};
+  const Schedule s = make_dense_schedule(c, 2 * 128, 3 * 128, {2, true});
+  const int rows[] = {0, 0, 128, 128, 0, 128};
+  const int cols[] = {0, 128, 0, 128, 256, 256};
+  for (int unit = 0; unit < 6; ++unit) {
+    EXPECT_EQ(dense_tile(c, s, unit, 0).row, rows[unit]) << unit;
+    EXPECT_EQ(dense_tile(c, s, unit, 0).col, cols[unit]) << unit;
+  }
+  const Config pairs{.block_m = 128, .block_n = 128, .cluster_n = 2};
+  EXPECT_EQ(make_dense_schedule(pairs, 4096, 4096, {8, true}).band, 4);
+}
+
 TEST(GemmSchedule, BandsWalkDownBeforeAcross) {
   const Config c{.block_m = 128, .block_n = 128};
-  const Schedule s = make_dense_schedule(c, 3 * 128, 2 * 128, 2);
+  const Schedule s = make_dense_schedule(c, 3 * 128, 2 * 128, {2, false});
   const int rows[] = {0, 128, 0, 128, 256, 256};
   const int cols[] = {0, 0, 128, 128, 0, 128};
   for (int unit = 0; unit < 6; ++unit) {
@@ -143,7 +156,8 @@ TEST(GemmSchedule, TensorMapsStayInsideTheRulesOfTma) {
                         .b_pitch = 7168,
                         .d_pitch = 2112,
                         .scale_a_k_stride = 4100};
-      ASSERT_EQ(launch_shape(c, make_dense_schedule(c, m, 2112, 8), 132, 0).block, c.num_threads());
+      ASSERT_EQ(launch_shape(c, make_dense_schedule(c, m, 2112, {}), 132, 0).block,
+                c.num_threads());
       const TensorMapSpecs maps = describe_tensor_maps(c, sizes);
       for (const TensorMapSpec& map : {maps.a, maps.b, maps.b_strip, maps.scale_a, maps.scale_b,
                                        maps.d, maps.a_tail, maps.b_tail}) {
@@ -165,6 +179,21 @@ TEST(GemmSchedule, TensorMapsStayInsideTheRulesOfTma) {
       EXPECT_TRUE(maps.scale_a.used);
     }
   }
+}
+
+TEST(GemmSchedule, WeightsOfFewRowsOfTilesAreLoadedEvictFirst) {
+  const auto evicts = [](const Config& c, int64_t m, int64_t n) {
+    return evicts_weights_first(c, {.m = m, .n = n, .k = 1000});
+  };
+  const Config c{.block_m = 128};
+  EXPECT_TRUE(evicts(c, 128, 300'000));
+  EXPECT_FALSE(evicts(c, 128, 300'001));
+  EXPECT_TRUE(evicts(c, 129, 90'000));
+  EXPECT_FALSE(evicts(c, 129, 90'001));
+  EXPECT_TRUE(evicts(c, 512, 90'000));
+  EXPECT_FALSE(evicts(c, 513, 1000));
+  EXPECT_TRUE(evicts({.block_m = 128, .cluster_m = 2}, 1024, 1000));
+  EXPECT_FALSE(evicts({.skeleton = Skeleton::kResident, .block_m = 64}, 64, 1000));
 }
 
 // TMA is slow on rows outside a tensor: no box has more of those than rounding up needs.
