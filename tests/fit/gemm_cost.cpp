@@ -2,14 +2,17 @@
 //
 //   fit_gemm_cost TIMINGS.json        model against measurement, row by row, and the regret of
 //                                     choosing by the model
-//   fit_gemm_cost --fit TIMINGS.json  the same after a coordinate descent; prints the coefficients
-//                                     in the form of src/plan/gemm_coefficients.cpp
+//   fit_gemm_cost --fit TIMINGS.json  the same after an evolution strategy on every other problem;
+//                                     prints the coefficients as in src/plan/gemm_coefficients.cpp
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <exception>
 #include <map>
+#include <random>
+#include <string>
 #include <tuple>
 #include <vector>
 
@@ -18,7 +21,14 @@
 namespace {
 
 using fathom::plan::GemmCostCoefficients;
+using fathom::testing::GemmTiming;
 using fathom::testing::GemmTimings;
+
+bool same_problem(const GemmTiming& a, const GemmTiming& b) {
+  return a.m == b.m && a.n == b.n && a.k == b.k && a.groups == b.groups;
+}
+
+constexpr int kTrials = 20000;
 
 /// Root mean square of ln(model / measured), where rows far from the best of their problem count
 /// little: the planner needs to know the good configs from each other.
@@ -38,20 +48,43 @@ double misfit(const GemmTimings& timings, const GemmCostCoefficients& coefficien
   return std::sqrt(sum / weights);
 }
 
-double mean_regret(const GemmTimings& timings, const GemmCostCoefficients& coefficients) {
-  const auto regrets = fathom::testing::gemm_regrets(timings, coefficients);
+/// What choosing by the model costs in the mean of all problems, softened: a config that the model
+/// takes for x % dearer than its first choice counts for exp(-x) of it, so that the objective has a
+/// slope between choices; large regrets count for more.
+double soft_regret(const GemmTimings& timings, const GemmCostCoefficients& coefficients) {
+  constexpr double kSoftness = 0.01;
+  constexpr double kLargeWeight = 10;
+  const std::vector<GemmTiming>& rows = timings.rows;
   double sum = 0;
-  for (const auto& r : regrets) sum += r.regret + 40 * r.regret * r.regret;
-  return sum / static_cast<double>(regrets.size());
+  int problems = 0;
+  for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
+    double best = INFINITY, least = INFINITY;
+    std::vector<double> models;
+    for (end = begin; end < rows.size() && same_problem(rows[end], rows[begin]); ++end) {
+      const double model = fathom::testing::modelled_us(rows[end], timings.device, coefficients);
+      models.push_back(model > 0 ? model : INFINITY);
+      least = std::min(least, models.back());
+      best = std::min(best, rows[end].us);
+    }
+    double us = 0, weights = 0;
+    for (std::size_t i = begin; i < end; ++i) {
+      const double weight = std::exp((1 - models[i - begin] / least) / kSoftness);
+      us += weight * rows[i].us;
+      weights += weight;
+    }
+    const double regret = us / weights / best - 1;
+    sum += regret + kLargeWeight * regret * regret;
+    ++problems;
+  }
+  return sum / problems;
 }
 
-/// Mean square misfit and regret, plus a price on leaving the values that the fit starts from: what
-/// the timings do not settle stays where first principles put it.
+/// Regret, a little of the misfit, and a price on leaving the values that the fit starts from: what
+/// the timings do not settle stays where it was.
 double objective(const GemmTimings& timings, const GemmCostCoefficients& coefficients,
                  const GemmCostCoefficients& start) {
-  constexpr double kPriorWeight =
-      1e-4;  // moving one coefficient by e costs as much as 1 % of misfit
-  constexpr double kRegretWeight = 0.5;  // on average; large ones count for more, see mean_regret
+  constexpr double kMisfitWeight = 0.1;  // on its square
+  constexpr double kPriorWeight = 1e-5;
   std::vector<double> initial;
   fathom::plan::for_each_coefficient(start,
                                      [&](const char*, double value) { initial.push_back(value); });
@@ -61,31 +94,34 @@ double objective(const GemmTimings& timings, const GemmCostCoefficients& coeffic
     const double from = initial[i++];
     if (from > 0) prior += std::pow(std::log(value / from), 2);  // 0 stays: steps are factors
   });
-  return std::pow(misfit(timings, coefficients), 2) +
-         kRegretWeight * mean_regret(timings, coefficients) + kPriorWeight * prior;
+  return soft_regret(timings, coefficients) +
+         kMisfitWeight * std::pow(misfit(timings, coefficients), 2) + kPriorWeight * prior;
 }
 
-/// Scales one coefficient after the other up and down while that lowers the objective; steps shrink
-/// from 20 % to 0.5 %.
-GemmCostCoefficients fit(const GemmTimings& timings, GemmCostCoefficients best) {
+/// An evolution strategy of one parent and one child: some coefficients at a time are scaled by
+/// chance, and what lowers the objective stays. The step grows with success and shrinks without.
+GemmCostCoefficients fit(const GemmTimings& timings, GemmCostCoefficients best, int trials) {
+  constexpr unsigned kSeed = 20261122;
+  std::mt19937 random(kSeed);
+  std::normal_distribution<double> normal;
+  std::uniform_real_distribution<double> uniform;
   const GemmCostCoefficients start = best;
   double least = objective(timings, best, start);
-  for (double step = 0.2; step > 0.005; step /= 1.5) {
-    for (int sweep = 0; sweep < 20; ++sweep) {
-      const double before = least;
-      fathom::plan::for_each_coefficient(best, [&](const char*, double& value) {
-        for (const double factor : {1 + step, 1 / (1 + step)}) {
-          const double kept = value;
-          value = kept * factor;
-          const double now = objective(timings, best, start);
-          if (now < least)
-            least = now;
-          else
-            value = kept;
-        }
-      });
-      if (least > before * 0.9999) break;
+  double step = 0.1;
+  for (int trial = 0; trial < trials; ++trial) {
+    GemmCostCoefficients child = best;
+    const double share = trial % 2 == 0 ? 0.05 : 0.3;
+    fathom::plan::for_each_coefficient(child, [&](const std::string& name, double& value) {
+      if (uniform(random) < share) value *= std::exp(step * normal(random));
+      if (name.ends_with("_hides")) value = std::min(value, 0.98);  // of what it hides
+    });
+    const double now = objective(timings, child, start);
+    step = std::clamp(step * (now < least ? 1.3 : 0.985), 0.01, 0.3);
+    if (now < least) {
+      least = now;
+      best = child;
     }
+    if (trial % 500 == 0) fmt::print(stderr, "trial {}: {:.5f}\n", trial, least);
   }
   return best;
 }
@@ -123,13 +159,8 @@ void report(const GemmTimings& timings, const GemmCostCoefficients& coefficients
 void split(const GemmTimings& timings, GemmTimings& half, GemmTimings& rest) {
   bool odd = false;
   for (std::size_t i = 0; i < timings.rows.size(); ++i) {
-    const auto& row = timings.rows[i];
-    if (i > 0) {
-      const auto& before = timings.rows[i - 1];
-      if (before.m != row.m || before.n != row.n || before.k != row.k ||
-          before.groups != row.groups)
-        odd = !odd;
-    }
+    const GemmTiming& row = timings.rows[i];
+    if (i > 0 && !same_problem(timings.rows[i - 1], row)) odd = !odd;
     (odd ? rest : half).rows.push_back(row);
   }
 }
@@ -150,7 +181,7 @@ int main(int argc, char** argv) try {
     // Fitted on every other problem of the file, judged on all and on the rest.
     GemmTimings half{timings.device, {}}, rest{timings.device, {}};
     split(timings, half, rest);
-    coefficients = fit(half, coefficients);
+    coefficients = fit(half, coefficients, kTrials);
     fathom::plan::for_each_coefficient(coefficients, [](const char* name, double value) {
       fmt::print("  double {} = {:.4g};\n", name, value);
     });

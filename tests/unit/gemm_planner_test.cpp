@@ -98,11 +98,11 @@ TEST(GemmPlanner, PinsTheDecodeShapes) {
   EXPECT_EQ(tag_for(64, 7168, 16384), "stream_64x56_w2_k144_bf16");
   EXPECT_EQ(tag_for(64, 4096, 7168), "stream_64x32_w2_k64_bf16");
   EXPECT_EQ(tag_for(128, 2112, 7168), "stream_128x32_w2_x2_k28_bf16");
-  EXPECT_EQ(tag_for(128, 24576, 1536), "stream_128x64_w2_k16_bf16");
-  EXPECT_EQ(tag_for(128, 7168, 16384), "stream_128x64_w2_k128_bf16");
+  EXPECT_EQ(tag_for(128, 24576, 1536), "128x192_w2_d3_bf16");
+  EXPECT_EQ(tag_for(128, 7168, 16384), "128x64_w2_bf16");
   EXPECT_EQ(tag_for(128, 4096, 7168), "stream_128x64_w2_x2_k28_bf16");
   EXPECT_EQ(tag_for(1, 7168, 18432), "stream_64x56_w2_k144_bf16");
-  EXPECT_EQ(tag_for(256, 4096, 7168), "stream_128x64_w2_k128_bf16");
+  EXPECT_EQ(tag_for(256, 4096, 7168), "128x64_w2_bf16");
 }
 
 TEST(GemmPlanner, CountsTheTilesOfTheTextbookCase) {
