@@ -2,7 +2,8 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
+
+#include "support/once.hpp"
 
 namespace fathom::api {
 
@@ -15,13 +16,12 @@ class Lazy {
   /// `make` returns std::shared_ptr<T>.
   template <typename Make>
   T& get(Make&& make) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (!value_) value_ = make();
+    once_.run([&] { value_ = make(); });
     return *value_;
   }
 
  private:
-  std::mutex mutex_;
+  support::Once once_;
   std::shared_ptr<T> value_;
 };
 
