@@ -137,8 +137,8 @@ GemmCandidate price(const GemmConfig& config, const device::gemm::Sizes& sizes, 
   return {config, without_idle_slots(config, cost, launch), cost};
 }
 
-/// CTAs that start at the same time are dealt out to the GPCs of the card in turn, and requests of
-/// one GPC for the same line cost L2 once (bench/journal.md, "which tiles a GPC gets"): where all
+/// CTAs that start at the same time are dealt out to the GPCs of the card in turn, and what SMs of
+/// one GPC ask for together is cheaper (bench/journal.md, "which tiles a GPC gets"): where all
 /// tiles are computed at once, each GPC should get a few rows and a few columns of them.
 device::gemm::TileOrder order_of(const GemmCandidate& candidate, const device::gemm::Sizes& sizes) {
   constexpr int kGpcs = 8;
