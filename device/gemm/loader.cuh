@@ -99,7 +99,7 @@ struct ComputeOperands {
     uint64_t b_policy;
     int bytes;  // of a block of k
 
-    FATHOM_DEVICE Place() = default;
+    Place() = default;
     FATHOM_DEVICE Place(const Params& params, const Tile& tile)
         : row(tile.row),
           col(tile.col),

@@ -146,7 +146,7 @@ device::gemm::TileOrder order_of(const GemmCandidate& candidate, const device::g
   const GemmConfig& config = candidate.config;
   if (config.grouped || config.resident() || candidate.cost.steps > 1)
     return {candidate.cost.band_tiles, false};
-  const std::int64_t rows = ceil_div<std::int64_t>(sizes.m, config.block_m * config.cluster_m);
+  const std::int64_t rows = ceil_div(sizes.m, device::gemm::unit_rows(config));
   if (rows == kRows - 1 || rows == kRows) return {kGpcs * config.cluster_n, true};
   return {std::min(kRows * config.cluster_m, candidate.cost.band_tiles), false};
 }
