@@ -107,8 +107,8 @@ FATHOM_HD constexpr bool reads_weights_once(const Config& c, const Sizes& s) {
 
 /// Weights loaded evict-first leave alone the dirty lines that the writes of the kernel before left
 /// in L2: up to 12 % won below 180 MB of weights. Against that, evict-first streams 1 to 4 %
-/// slower, and what other rows of tiles read later comes from memory again: with two to four rows 2
-/// to 5 % are won up to 90 MB, and up to 20 % lost beyond; with eight nothing (an H200,
+/// slower, and what other rows of tiles read later comes from memory again: with two to four rows
+/// up to 5 % are won up to 90 MB, and up to 20 % lost beyond; with eight nothing (an H200,
 /// bench/journal.md).
 inline constexpr int64_t kMostEvictFirstBytes = 300'000'000;
 inline constexpr int64_t kMostSharedEvictFirstBytes = 90'000'000;

@@ -55,16 +55,16 @@ void expect_clean(const jit::CompileOutput& output, int most_registers) {
 }
 
 /// Programmatic dependent launch: every thread waits for the kernel before, ahead of all that reads
-/// or writes global memory; the exceptions are prefetches into L2. The loading warp of the stream
-/// skeleton has a path of its own; that each path has its wait ahead of its accesses is what the
+/// or writes global memory; the exceptions are prefetches into L2. Where the loading warp has a
+/// path of its own, each of the two paths waits; that it does so ahead of its accesses is what the
 /// emulator sees to.
-void expect_dependent_launch(const std::string& ptx, bool stream) {
+void expect_dependent_launch(const std::string& ptx, int paths) {
   const std::size_t wait = ptx.find("griddepcontrol.wait;");
   ASSERT_NE(wait, std::string::npos);
   int waits = 0;
   for (std::size_t at = wait; at != std::string::npos; ++waits)
     at = ptx.find("griddepcontrol.wait;", at + 1);
-  EXPECT_EQ(waits, stream ? 2 : 1) << "one a path";
+  EXPECT_EQ(waits, paths) << "one a path";
   EXPECT_NE(ptx.find("griddepcontrol.launch_dependents;", wait), std::string::npos);
   for (const char* access :
        {"cp.async.bulk.tensor.2d.shared::cluster", "cp.async.bulk.tensor.2d.global",
@@ -93,7 +93,7 @@ TEST_P(ClosedSet, HoldsTheInstructionsItIsMadeOf) {
   ASSERT_TRUE(output.ok) << output.log;
   const std::string& ptx = output.image;
   EXPECT_THAT(ptx, HasSubstr(".entry " + gemm_kernel_name(config())));
-  expect_dependent_launch(ptx, config().stream());
+  expect_dependent_launch(ptx, config().resident() ? 1 : 2);
   EXPECT_THAT(
       ptx, ContainsRegex("wgmma\\.mma_async\\.sync\\.aligned\\.m64n[0-9]+k32\\.f32\\.e4m3\\.e4m3"));
   EXPECT_THAT(ptx, ContainsRegex("cp\\.async\\.bulk\\.tensor\\.[0-9]d\\.shared::cluster\\.global"));
@@ -138,7 +138,7 @@ TEST(CastKernels, WaitForThePreviousKernel) {
     const jit::CompileOutput output =
         compile(nvrtc_of(13), quantize_kernel_name(config), quantize_source(config), "compute_90a");
     ASSERT_TRUE(output.ok) << output.log;
-    expect_dependent_launch(output.image, false);
+    expect_dependent_launch(output.image, 1);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "gemm/launch.hpp"
@@ -107,28 +108,24 @@ TEST(GemmSchedule, StripsDealTheLastColumnsOut) {
   EXPECT_GT(columns, 2000);
 }
 
-TEST(GemmSchedule, BandsAlongNWalkAcrossBeforeDown) {
+/// The tiles in the order of units, in tiles of 128 x 128 from the corner.
+void expect_walk(const Schedule& s, const std::vector<std::pair<int, int>>& tiles) {
   const Config c{.block_m = 128, .block_n = 128};
-  const Schedule s = make_dense_schedule(c, 2 * 128, 3 * 128, {2, true});
-  const int rows[] = {0, 0, 128, 128, 0, 128};
-  const int cols[] = {0, 128, 0, 128, 256, 256};
-  for (int unit = 0; unit < 6; ++unit) {
-    EXPECT_EQ(dense_tile(c, s, unit, 0).row, rows[unit]) << unit;
-    EXPECT_EQ(dense_tile(c, s, unit, 0).col, cols[unit]) << unit;
+  ASSERT_EQ(s.num_units(), static_cast<int>(tiles.size()));
+  for (int unit = 0; unit < s.num_units(); ++unit) {
+    const Tile t = dense_tile(c, s, unit, 0);
+    EXPECT_EQ(std::pair(t.row / 128, t.col / 128), tiles[static_cast<std::size_t>(unit)]) << unit;
   }
-  const Config pairs{.block_m = 128, .block_n = 128, .cluster_n = 2};
-  EXPECT_EQ(make_dense_schedule(pairs, 4096, 4096, {8, true}).band, 4);
 }
 
-TEST(GemmSchedule, BandsWalkDownBeforeAcross) {
+TEST(GemmSchedule, BandsWalkAcrossBeforeAlong) {
   const Config c{.block_m = 128, .block_n = 128};
-  const Schedule s = make_dense_schedule(c, 3 * 128, 2 * 128, {2, false});
-  const int rows[] = {0, 128, 0, 128, 256, 256};
-  const int cols[] = {0, 0, 128, 128, 0, 128};
-  for (int unit = 0; unit < 6; ++unit) {
-    EXPECT_EQ(dense_tile(c, s, unit, 0).row, rows[unit]) << unit;
-    EXPECT_EQ(dense_tile(c, s, unit, 0).col, cols[unit]) << unit;
-  }
+  expect_walk(make_dense_schedule(c, 3 * 128, 2 * 128, {2, false}),
+              {{0, 0}, {1, 0}, {0, 1}, {1, 1}, {2, 0}, {2, 1}});
+  expect_walk(make_dense_schedule(c, 2 * 128, 3 * 128, {2, true}),
+              {{0, 0}, {0, 1}, {1, 0}, {1, 1}, {0, 2}, {1, 2}});
+  const Config pairs{.block_m = 128, .block_n = 128, .cluster_n = 2};
+  EXPECT_EQ(make_dense_schedule(pairs, 4096, 4096, {8, true}).band, 4);
 }
 
 TEST(GemmSchedule, PartsOfKCoverItEvenly) {
