@@ -1,9 +1,6 @@
 // Tensor views -> plan::GemmProblem, for gemm and grouped_gemm. Front end; reads no tensor data.
 #include "api/gemm_check.hpp"
 
-#include <algorithm>
-#include <array>
-
 #include <fmt/format.h>
 
 #include "api/tensor_check.hpp"
@@ -181,8 +178,7 @@ void check_index(const Operands& o, const Groups& groups, plan::GemmProblem& pro
 void check_groups(const Groups& groups, plan::GemmProblem& problem) {
   const std::string_view operation = operation_name(groups.form);
   if (groups.form == Form::kRowGroup || groups.form == Form::kGroupEnd) {
-    constexpr std::array<std::int64_t, 5> kAlignments = {16, 32, 64, 128, 256};
-    if (std::find(kAlignments.begin(), kAlignments.end(), groups.alignment) == kAlignments.end()) {
+    if (!plan::is_group_alignment(groups.alignment)) {
       refuse(
           operation,
           fmt::format(

@@ -264,19 +264,18 @@ int group_band_tiles(const GemmConfig& config, const Sizes& sizes, std::int64_t 
 }
 
 /// The cost when each group makes so many units along m.
-GemmCost cost_of_units(const GemmConfig& config, const Sizes& sizes,
-                       const device::gemm::LaunchShape& launch, int sms, const DeviceSpec& device,
-                       const GemmCostCoefficients& coefficients, const GemmWork& work,
-                       double group_units, double group_slices) {
+GemmCost cost_of_units(const GemmConfig& config, const Sizes& sizes, std::int64_t ctas, int sms,
+                       const DeviceSpec& device, const GemmCostCoefficients& coefficients,
+                       const GemmWork& work, double group_units, double group_slices) {
   const int height = config.block_m * config.cluster_m;
   const bool sliced = config.grouped && !config.swap_operands;
   const auto units_m = static_cast<std::int64_t>(std::ceil(work.groups * group_units));
   const std::int64_t units_n = ceil_div(device::gemm::tiled_cols(config, sizes.n),
                                         std::int64_t{config.block_n} * config.cluster_n);
-  // The grid of a grouped launch is for the most units that there can be.
+  const int cluster = config.cluster_size();
   const std::int64_t clusters =
-      std::min<std::int64_t>(launch.grid / launch.cluster, units_m * units_n);
-  const double active = std::min(as_double(sms), as_double(clusters * launch.cluster));
+      std::min(std::max<std::int64_t>(1, ctas / cluster), units_m * units_n);
+  const double active = std::min(as_double(sms), as_double(clusters * cluster));
   // The cap is a cap of the card: few busy SMs run at the highest clock, and what the idle slots of
   // the last step save is the others' to spend.
   const std::int64_t steps = ceil_div<std::int64_t>(units_m * units_n, clusters);
@@ -300,7 +299,7 @@ GemmCost cost_of_units(const GemmConfig& config, const Sizes& sizes,
                 clusters,
                 steps,
                 as_double(device::gemm::k_blocks_per_cta(config, sizes.k_blocks())),
-                std::ceil(as_double(clusters * launch.cluster) / active),
+                std::ceil(as_double(clusters * cluster) / active),
                 active,
                 capped,
                 config.stream() ? std::max(waiting, capped) : capped};
@@ -310,7 +309,7 @@ GemmCost cost_of_units(const GemmConfig& config, const Sizes& sizes,
   const auto expected_units = static_cast<std::int64_t>(std::ceil(group_units));
   cost.band_tiles =
       band_tiles_of(config, expected_units, clusters, sizes.k, device.l2_useful_bytes);
-  cost.start_us = start_us(s, launch.cluster);
+  cost.start_us = start_us(s, cluster);
   cost.tensor_us = tensor_us(s);
   cost.latency_us = latency_us(s);
   cost.ring_us = ring_us(s);
@@ -326,13 +325,12 @@ GemmCost cost_of_units(const GemmConfig& config, const Sizes& sizes,
 
 }  // namespace
 
-GemmCost gemm_cost(const GemmConfig& config, const Sizes& sizes,
-                   const device::gemm::LaunchShape& launch, int sms, const DeviceSpec& device,
-                   const GemmCostCoefficients& coefficients) {
+GemmCost gemm_cost(const GemmConfig& config, const Sizes& sizes, std::int64_t ctas, int sms,
+                   const DeviceSpec& device, const GemmCostCoefficients& coefficients) {
   const GemmWork work = expected_work(sizes);
   const int height = config.block_m * config.cluster_m;
   const auto cost = [&](double units, double slices) {
-    return cost_of_units(config, sizes, launch, sms, device, coefficients, work, units, slices);
+    return cost_of_units(config, sizes, ctas, sms, device, coefficients, work, units, slices);
   };
   const auto routed = [&] {
     return cost(routed_pieces(height, work), routed_pieces(device::gemm::kWgmmaM, work));

@@ -150,10 +150,10 @@ struct GemmCost {
   int band_tiles = 1;      ///< tiles along m walked together (device/gemm/schedule.hpp)
 };
 
-/// `launch` must come from launch_shape for these sizes; `sms` = the budget of the call.
-GemmCost gemm_cost(const GemmConfig& config, const device::gemm::Sizes& sizes,
-                   const device::gemm::LaunchShape& launch, int sms, const DeviceSpec& device,
-                   const GemmCostCoefficients& coefficients);
+/// `sms` = the budget of the call, `ctas` = as many as may be resident in it at once. The grid that
+/// a grouped launch will have is not asked: it depends on the rows of the buffers.
+GemmCost gemm_cost(const GemmConfig& config, const device::gemm::Sizes& sizes, std::int64_t ctas,
+                   int sms, const DeviceSpec& device, const GemmCostCoefficients& coefficients);
 
 /// "tensor", "latency", "ring", "l2" or "hbm": the largest part of the main loop.
 const char* bound_by(const GemmCost& cost);

@@ -131,9 +131,10 @@ GemmCandidate price(const GemmConfig& config, const device::gemm::Sizes& sizes, 
       config.grouped ? device::gemm::make_grouped_schedule(
                            config, device::gemm::make_group_index(sizes, nullptr), sizes.n, 1)
                      : device::gemm::make_dense_schedule(config, sizes.m, sizes.n, {});
+  const std::int64_t ctas = cta_room(config, sms, device);
   const LaunchShape launch = device::gemm::launch_shape(
-      config, schedule, cta_room(config, sms, device), device::gemm::plan_smem(config).total_bytes);
-  const GemmCost cost = gemm_cost(config, sizes, launch, sms, device, coefficients);
+      config, schedule, ctas, device::gemm::plan_smem(config).total_bytes);
+  const GemmCost cost = gemm_cost(config, sizes, ctas, sms, device, coefficients);
   return {config, without_idle_slots(config, cost, launch), cost};
 }
 

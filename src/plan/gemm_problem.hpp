@@ -25,6 +25,11 @@ struct MatrixLayout {
   bool operator==(const MatrixLayout&) const = default;
 };
 
+/// Rows of the blocks in which kRowGroup and kGroupEnd lay out their groups.
+constexpr bool is_group_alignment(std::int64_t rows) {
+  return rows >= 16 && rows <= 256 && (rows & (rows - 1)) == 0;
+}
+
 struct GemmProblem {
   Groups::Form form = Groups::Form::kNone;
   std::int64_t m = 0;  ///< rows of a and d; masked: max_m

@@ -31,6 +31,7 @@ void check(const GemmRange& range) {
   require("n", range.n, 1);
   require("k", range.k, 0);
   require("num_groups", range.num_groups, 1);
+  require("max_sms", range.max_sms, 0);
   require("min_m", range.min_m, 0);
   require("max_m", range.max_m, 0);
   if (range.max_m < range.min_m)
@@ -47,6 +48,23 @@ void check(const GemmRange& range) {
   if (range.form == Groups::Form::kNone && range.num_groups != 1)
     refuse(fmt::format("num_groups is {} and form is none; the dense product has one: set a form",
                        range.num_groups));
+  const bool aligned =
+      range.form == Groups::Form::kRowGroup || range.form == Groups::Form::kGroupEnd;
+  if (aligned && !is_group_alignment(range.alignment))
+    refuse(fmt::format("alignment is {}; it needs 16, 32, 64, 128 or 256", range.alignment));
+}
+
+/// Rows of the range to one row expected in a group.
+std::int64_t rows_a_hint(const GemmRange& range) {
+  return range.form == Groups::Form::kMasked ? 1 : range.num_groups;
+}
+
+/// The call whose hint asks for m rows of the range, in buffers of more; how many more, changes
+/// nothing.
+GemmProblem hinted(const GemmRange& range, std::int64_t m) {
+  GemmProblem p = problem_of(range, m + 1);
+  p.expected_m = m / rows_a_hint(range);
+  return p;
 }
 
 }  // namespace
@@ -81,11 +99,16 @@ GemmProblem problem_of(const GemmRange& range, std::int64_t m) {
 std::vector<GemmConfig> configs_for(const GemmRange& range, const DeviceSpec& device) {
   check(range);
   std::vector<bool> chosen(gemm_configs().size());
-  for (std::int64_t m = range.min_m; m <= range.max_m; ++m) {
-    const GemmPlan plan = plan_gemm(problem_of(range, m), device);
-    if (!plan.launches()) continue;
+  const auto choose = [&](const GemmProblem& problem) {
+    const GemmPlan plan = plan_gemm(problem, device);
+    if (!plan.launches()) return;
     const auto found = std::find(gemm_configs().begin(), gemm_configs().end(), plan.config);
     chosen[static_cast<std::size_t>(found - gemm_configs().begin())] = true;
+  };
+  for (std::int64_t m = range.min_m; m <= range.max_m; ++m) {
+    choose(problem_of(range, m));
+    if (range.form != Groups::Form::kNone && m > 0 && m % rows_a_hint(range) == 0)
+      choose(hinted(range, m));
   }
   std::vector<GemmConfig> configs;
   for (std::size_t i = 0; i < chosen.size(); ++i)

@@ -27,14 +27,17 @@ GemmWork expected_work(const device::gemm::Sizes& s) {
   const device::gemm::Grouping& g = s.groups;
   const auto m = static_cast<double>(s.m);
   if (g.form == device::gemm::GroupForm::kNone) return {1, m, 0};
-  const auto groups = static_cast<double>(g.num_groups);
+  auto groups = static_cast<double>(g.num_groups);
   const double hint = g.expected_rows > 0 ? static_cast<double>(g.expected_rows) : m;
   if (g.masked())
     return {groups, groups * std::min(hint, m), g.expected_rows > 0 ? kHintUneven : 0};
   const double rows = std::min(m, hint * groups);
-  if (g.num_groups == 1) return {1, rows, 0};
   const bool blocks =
       g.form == device::gemm::GroupForm::kRowGroup || g.form == device::gemm::GroupForm::kGroupEnd;
+  // No block is two groups'. Where fewer rows are expected than there are, the rest pads blocks.
+  if (blocks && rows == m)
+    groups = std::min(groups, std::ceil(m / static_cast<double>(g.alignment)));
+  if (groups == 1) return {1, rows, 0};
   const double uneven =
       blocks && std::fmod(rows, groups * static_cast<double>(g.alignment)) == 0 ? kBlocksUneven : 1;
   // Poisson: the share of groups that no row chose is exp(-mean).

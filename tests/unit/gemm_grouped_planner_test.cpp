@@ -26,13 +26,28 @@ GemmConfig chosen(const GemmProblem& problem) {
 TEST(GemmGroupedPlanner, FewRowsAGroupSwapTheOperands) {
   for (const Form form : {Form::kOffsets, Form::kRowGroup, Form::kGroupEnd, Form::kMasked}) {
     for (const std::int64_t rows : {1, 8, 20, 32}) {
-      const std::int64_t m = form == Form::kMasked ? 256 : 32 * rows;
+      const std::int64_t m = form == Form::kOffsets  ? 32 * rows
+                             : form == Form::kMasked ? 256
+                                                     : 32 * 128;
       const GemmConfig config = chosen(grouped_problem(form, 32, m, 4096, 7168, rows));
       // 64 rows cost the same on either side of wgmma.
       EXPECT_TRUE(config.swap_operands || rows == 32) << rows << " rows: " << gemm_tag(config);
       EXPECT_LE(config.block_m, 64) << rows << " rows: " << gemm_tag(config);
     }
   }
+}
+
+TEST(GemmGroupedPlanner, ABlockIsOfOneGroup) {
+  // Eight blocks of 128 rows, full: no more than eight groups, of however many, have rows.
+  for (const Form form : {Form::kRowGroup, Form::kGroupEnd}) {
+    const GemmPlan plan = plan_gemm(grouped_problem(form, 256, 1024, 4096, 7168), kH200);
+    EXPECT_EQ(plan.work.groups, 8);
+    EXPECT_EQ(plan.config, chosen(grouped_problem(form, 8, 1024, 4096, 7168)));
+    // Fewer rows expected than there are: padding.
+    EXPECT_GT(plan_gemm(grouped_problem(form, 256, 32768, 4096, 7168, 4), kH200).work.groups, 200);
+  }
+  EXPECT_GT(plan_gemm(grouped_problem(Form::kOffsets, 256, 1024, 4096, 7168), kH200).work.groups,
+            200);
 }
 
 TEST(GemmGroupedPlanner, ManyRowsAGroupTakeTheLargeTiles) {
@@ -100,14 +115,23 @@ TEST(GemmGroupedPlanner, ServesEverySmCountAndBothScaleForms) {
 }
 
 TEST(GemmGroupedPlanner, TheRangeListsWhatIsChosen) {
-  const GemmRange range{
-      .form = Form::kMasked, .n = 4096, .k = 7168, .num_groups = 32, .min_m = 1, .max_m = 400};
-  const std::vector<GemmConfig> listed = configs_for(range, kH200);
-  EXPECT_GE(listed.size(), 3u);
-  for (std::int64_t rows = 1; rows <= 400; rows += 7) {
-    // A hint, and a buffer of more rows: the same plans.
-    const GemmConfig config = chosen(grouped_problem(Form::kMasked, 32, 4096, 4096, 7168, rows));
-    EXPECT_NE(std::find(listed.begin(), listed.end(), config), listed.end()) << gemm_tag(config);
+  for (const Form form : {Form::kOffsets, Form::kRowGroup, Form::kGroupEnd, Form::kMasked}) {
+    const bool masked = form == Form::kMasked;
+    GemmRange range{.form = form, .n = 7168, .k = 2048, .num_groups = 8, .max_m = 400};
+    if (!masked) range.max_m *= range.num_groups;
+    const std::vector<GemmConfig> listed = configs_for(range, kH200);
+    EXPECT_GE(listed.size(), 3u);
+    const auto expect_listed = [&](std::int64_t m, std::int64_t hint) {
+      const GemmConfig config = chosen(grouped_problem(form, 8, m, range.n, range.k, hint));
+      EXPECT_NE(std::find(listed.begin(), listed.end(), config), listed.end())
+          << static_cast<int>(form) << ": " << m << " rows, hint " << hint << ": "
+          << gemm_tag(config);
+    };
+    for (std::int64_t m = 1; m <= range.max_m; m += masked ? 7 : 53) expect_listed(m, 0);
+    // Hints, in buffers of as many rows and of more.
+    for (std::int64_t hint = 1; hint <= 400; hint += 7)
+      for (const std::int64_t times : {1, 2, 16})
+        expect_listed((masked ? 1 : 8) * hint * times, hint);
   }
 }
 
