@@ -80,7 +80,8 @@ def dense_row(result):
 
 def dense_page(measured):
     return ("# Dense FP8 GEMM on an H200, planned configs\n\n" + conditions(measured) +
-            "Score: DeepGEMM 2.6.1's published ratio to cuBLASLt per-tensor over ours in this run; above 1 is faster. What binds a shape:\n"
+            "Score: our speed relative to cuBLASLt per-tensor in this run over DeepGEMM 2.6.1's relative to it (bench/published.hpp); above 1 is\n"
+            "faster. What binds a shape:\n"
             "`fathom plan --m M --n N --k K --device h200`, and docs/kernels/gemm.md. Clocks and rounds: the JSON beside this page.\n"
             "Written by tools/speed_page.py.\n\n" + scores_by_rows(measured["results"]) +
             "\n| m x n x k | config | us | TFLOPS | GB/s | cuBLASLt block us (ratio) | per-tensor us (ratio) | score |\n"

@@ -92,8 +92,8 @@ struct GemmOptions {
   /// CUDA: start while the previous kernel of the stream still runs, and wait for it before the
   /// first read of what it may write.
   bool programmatic_launch = false;
-  /// With programmatic_launch: the previous kernel writes neither b nor scale_b, so that they may be
-  /// read before it has ended (dense products bring the first blocks of b to L2).
+  /// With programmatic_launch: the previous kernel writes neither b nor scale_b, so that they may
+  /// be read before it has ended (dense products bring the first blocks of b to L2).
   bool weights_constant = false;
   /// CUDA: copy the group metadata to the host at each launch, which synchronises, and refuse what
   /// breaks its rules. The CPU backend always checks.
