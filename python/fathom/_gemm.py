@@ -125,7 +125,7 @@ def _run(c_function: Any, function: str, operands: Tuple[Any, Any, Any, Any], d:
     call = _Call(function, *operands, d, dtype, groups, options)
     check(c_function(handle, ctypes.addressof(call.args), call.current_stream() if stream is None else stream))
     tensors = (*operands, d) if index is None else (*operands, d, index)
-    _template.keep(layout, tensors, _template.Template(call.args, call.args.config, call.current_stream))
+    _template.keep(layout, tensors, _template.Template(call.args, call.current_stream))
     return call.d
 
 

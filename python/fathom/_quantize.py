@@ -43,7 +43,7 @@ def _run(function: Any, name: str, x: Any, q: Any, scale: Any, block: str, backe
     args = QuantizeArgs(struct_size=ctypes.sizeof(QuantizeArgs), block=BLOCKS[block], backend=backend_code(backend, name),
                         flags=flags, **{key: struct_of(value) for key, value in described.items()})
     check(function(handle, ctypes.byref(args), source() if stream is None else stream))
-    _template.keep(layout, (x, q, scale), _template.Template(args, None, source))
+    _template.keep(layout, (x, q, scale), _template.Template(args, source))
 
 
 def _extents_of_q(name: str, x: Any, block: str) -> Tuple[Described, int, int]:

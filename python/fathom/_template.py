@@ -11,17 +11,17 @@ from typing import Any, Callable, Dict, Sequence
 
 from ._tensor import is_torch
 
-_MOST = 4096  # of 600 bytes each; a server meets a few layers times its batch sizes
+_MOST = 4096  # of 3 KB each; a server meets a few layers times its batch sizes
 
 
 class Template:
     """A struct of the C interface, without the addresses of its tensors."""
 
-    __slots__ = ("current_stream", "keep", "words")
+    __slots__ = ("args", "current_stream", "words")
 
-    def __init__(self, args: Any, keep: Any, current_stream: Callable[[], int]) -> None:
+    def __init__(self, args: Any, current_stream: Callable[[], int]) -> None:
         self.words = array.array("Q", bytes(args))
-        self.keep = keep  # what the words point to besides tensors
+        self.args = args  # owns the strings that the words point to; a field read from it would be a copy
         self.current_stream = current_stream
 
 

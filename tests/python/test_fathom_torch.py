@@ -90,6 +90,15 @@ def test_calls_of_one_layout_read_their_own_operands(device):
         fathom.gemm(a, *problem.operands()[1:], d)
 
 
+def test_a_kept_call_keeps_the_name_of_its_config(device):
+    problem = Problem(device)
+    config = fathom.plan(*problem.operands()).config
+    wanted, taken = fathom.gemm(*problem.operands()), []
+    for _ in range(3):
+        assert torch.equal(fathom.gemm(*problem.operands(), config=config), wanted)
+        taken += [b"?" * len(config) for _ in range(1000)]  # memory that nobody owns any more
+
+
 def test_scales_in_either_order(device):
     problem = Problem(device)
     other = problem.scale_a.contiguous()
