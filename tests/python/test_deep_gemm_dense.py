@@ -209,6 +209,14 @@ def test_refusals_write_nothing_and_are_both_errors(problem, case):
     assert torch.all(d == -777)
 
 
+def test_a_refused_call_does_not_copy_c(problem):
+    a, b, _, _ = problem
+    d, c = torch.full((M, N), -777.0, device=DEVICE), torch.ones((M, N), device=DEVICE)
+    with pytest.raises(deep_gemm.DeepGemmError, match="scale_b has shape"):
+        deep_gemm.fp8_gemm_nt(a, (b[0], b[1][:1]), d, c=c)
+    assert torch.all(d == -777)
+
+
 @pytest.mark.parametrize("change", [
     lambda a, b, d: (a[0], b, d), lambda a, b, d: (a, b, None), lambda a, b, d: ((a[0], None), b, d), lambda a, b, d: ((*a, None), b, d),
     lambda a, b, d: (a, ([1.0], b[1]), d), lambda a, b, d: (a, b, d, None, 128)])

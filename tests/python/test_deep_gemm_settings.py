@@ -127,6 +127,14 @@ def test_compile_mode_launches_nothing():
     assert not torch.any(d == -777)
 
 
+def test_compile_mode_copies_nothing():
+    a, b, c = activations(40, 256), weights(264, 256), torch.ones((40, 264), device=DEVICE)
+    d = torch.full((40, 264), -777.0, device=DEVICE)
+    deep_gemm.set_compile_mode(1)
+    deep_gemm.fp8_gemm_nt(a, b, d, c=c)
+    assert torch.all(d == -777)
+
+
 @pytest.mark.parametrize("name, rows", [("DG_PRINT_CONFIGS", 41), ("DG_PRINT_AUTOTUNE", 43)])
 def test_printing_what_was_chosen(name, rows, monkeypatch, capfd):
     a, b, d = activations(rows + 1, 256), weights(264, 256), bf16(rows + 1, 264)

@@ -156,8 +156,16 @@ def _fastest(a, scale_a, b, scale_b):
     return _transformed(scale_a), scale_b
 
 
-def launch(function, form, flags, alignment, expected_m, a, scale_a, b, scale_b, d, index=None):
-    """One product; `form` and `flags` are the library's, `index` says which rows belong to which group.
+def _copy(function, c, d):
+    try:
+        d.copy_(c)
+    except RuntimeError as error:  # torch's words where one begins inside the other
+        refuse(function, f"c cannot be copied to d: {error} Give d memory of its own, or d itself as c")
+
+
+def launch(function, form, flags, alignment, expected_m, a, scale_a, b, scale_b, d, index=None, c=None):
+    """One product; `form` and `flags` are the library's, `index` says which rows belong to which group, `c` is what d holds
+    before it is added to, where that is another tensor.
 
     Engines call with the same weights and, from the caching allocator, mostly the same other addresses, so most calls find
     their plan: this function is their whole cost on the host.
@@ -192,6 +200,8 @@ def launch(function, form, flags, alignment, expected_m, a, scale_a, b, scale_b,
         _plans[key] = plan
     if _compile_only:
         return
+    if c is not None:  # here, where nothing is refused any more
+        _copy(function, c, d)
     stream = None if plan.cuda_index is None else _current_stream(plan.cuda_index)
     status = _launch(plan.handle, stream)
     if status:

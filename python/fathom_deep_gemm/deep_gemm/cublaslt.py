@@ -142,15 +142,15 @@ def _gemm(function, a, b, d, c):
     _check(function, a, b, d, c)
     if d.numel() == 0:
         return
-    if c is not None and c.data_ptr() != d.data_ptr():
-        d.copy_(c)
     if a.size(1) == 0:
         if c is None:
             d.zero_()
+        else:
+            d.copy_(c)
         return
     if not d.is_cuda:
         product = a.float() @ b.float().T
-        d.copy_(product if c is None else product + d.float())
+        d.copy_(product if c is None else product + c.float())
         return
     device = d.device
     with torch.cuda.device(device), _lock:
@@ -159,6 +159,8 @@ def _gemm(function, a, b, d, c):
         product = _products.get(key)
         if product is None:
             product = _products[key] = _Product(handle, a, b, d)
+        if c is not None and c.data_ptr() != d.data_ptr():
+            d.copy_(c)
         product.run(handle, a, b, d, c is not None, _workspace(device, stream), stream)
 
 

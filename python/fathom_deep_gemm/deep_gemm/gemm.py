@@ -24,19 +24,12 @@ def _gemm(function, a, b, d, c, recipe, recipe_a, recipe_b):
             refuse(function, f"c is given and d has dtype {d.dtype}; only a float32 d adds to c: leave c out, or pass a float32 d")
         if c.shape != d.shape or c.dtype != d.dtype:
             refuse(function, f"c is {c.dtype} {list(c.shape)}; it must be like d, {d.dtype} {list(d.shape)}")
-        if c.data_ptr() != d.data_ptr():
-            _copy(function, c, d)
-        elif c.stride() != d.stride():
-            refuse(function, f"c and d share memory with strides {c.stride()} and {d.stride()}; they must be the same tensor or apart")
+        if c.data_ptr() == d.data_ptr():
+            if c.stride() != d.stride():
+                refuse(function, f"c and d share memory with strides {c.stride()} and {d.stride()}; they must be the same tensor or apart")
+            c = None
         flags = calls.ACCUMULATE
-    calls.launch(function, calls.DENSE, flags, 0, 0, a, scale_a, b, scale_b, d)
-
-
-def _copy(function, c, d):
-    try:
-        d.copy_(c)
-    except RuntimeError as error:  # torch's words where one begins inside the other
-        refuse(function, f"c cannot be copied to d: {error} Give d memory of its own, or d itself as c")
+    calls.launch(function, calls.DENSE, flags, 0, 0, a, scale_a, b, scale_b, d, c=c)
 
 
 def fp8_gemm_nt(a, b, d, c=None, recipe=None, recipe_a=None, recipe_b=None, compiled_dims="nk", disable_ue8m0_cast=False):
