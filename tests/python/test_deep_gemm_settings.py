@@ -165,8 +165,10 @@ def test_options_of_the_context(monkeypatch):
     assert environment.context_options()["log_level"] == "debug"
     monkeypatch.setenv("FATHOM_LINE_INFO", "")
     monkeypatch.setenv("DG_JIT_WITH_LINEINFO", "1")
-    environment.context_options()
-    assert os.environ["FATHOM_LINE_INFO"] == "1"
+    assert environment.context_options()["line_info"] is True
+    assert os.environ["FATHOM_LINE_INFO"] == ""
+    monkeypatch.setenv("FATHOM_LINE_INFO", "0")
+    assert "line_info" not in environment.context_options()
 
 
 def test_calc_diff():

@@ -68,7 +68,7 @@ def context_options():
     if cache_dir() and not text("FATHOM_CACHE_DIR"):
         options["cache_dir"] = cache_dir()
     if flag("DG_JIT_WITH_LINEINFO") and not text("FATHOM_LINE_INFO"):
-        os.environ["FATHOM_LINE_INFO"] = "1"
+        options["line_info"] = True
     if flag("DG_JIT_DEBUG") and not text("FATHOM_LOG"):
         options["log_level"] = "debug"
         options["log"] = lambda level, message: print(f"deep_gemm {level}: {message}", flush=True)
