@@ -142,6 +142,22 @@ def test_nothing_to_do():
     none = torch.empty((0, K), dtype=torch.float8_e4m3fn, device=DEVICE), torch.empty((0, 3), device=DEVICE)
     deep_gemm.fp8_gemm_nt(none, weights(N, K), bf16(0, N))
     deep_gemm.fp8_gemm_nt(activations(M, K), none, bf16(M, 0))
+    deep_gemm.fp8_gemm_nt((none[0], deep_gemm.get_mn_major_tma_aligned_tensor(none[1])), none, bf16(0, 0))
+
+
+@pytest.mark.parametrize("change, text", [
+    (lambda a, none: ((none[0], torch.empty((7, 3))), weights(N, K), bf16(0, N)), r"scale_a has shape \[7, 3\]"),
+    (lambda a, none: (none, (torch.empty((N, 17), dtype=torch.int32), torch.empty(5)), bf16(0, N)), r"b has shape"),
+    (lambda a, none: (none, weights(N, K), bf16(0, N).half()), r"d has dtype fp16"),
+    (lambda a, none: (a, none, bf16(M + 1, 0)), r"d is torch.bfloat16 \[21, 0\]; .* it must be .* \[20, 0\]"),
+    (lambda a, none: (a, (none[0][:, 1:], none[1]), bf16(M, 0)), r"b is torch.float8_e4m3fn \[0, 335\]"),
+    (lambda a, none: (a, (none[0], none[1].double()), bf16(M, 0)), r"scale_b is torch.float64"),
+    (lambda a, none: ((a[0].view(torch.int8), a[1]), none, bf16(M, 0)), r"float8_e4m3fn only"),
+])
+def test_nothing_to_do_is_checked_as_well(change, text):
+    none = torch.empty((0, K), dtype=torch.float8_e4m3fn, device=DEVICE), torch.empty((0, 3), device=DEVICE)
+    with pytest.raises(deep_gemm.DeepGemmError, match=text):
+        deep_gemm.fp8_gemm_nt(*change(activations(M, K), none))
 
 
 def test_k_of_zero():

@@ -1,6 +1,6 @@
 """From torch tensors to the library: a bound plan for each kind of call and place of its operands, then only launches.
 
-Sees errors, settings, environment, utils.layout and the package fathom. What a call may hold is checked by the library, whose message
+Sees errors, settings, environment, utils and the package fathom. What a call may hold is checked by the library, whose message
 is passed on under the name of the function that was called.
 """
 
@@ -15,6 +15,7 @@ from fathom import _library
 from . import environment, settings
 from .errors import DeepGemmError, refuse
 from .utils.layout import get_mn_major_tma_aligned_tensor
+from .utils.math import ceil_div
 
 DENSE, CONTIGUOUS, PSUM, MASKED = (_library.GROUPS_NONE, _library.GROUPS_ROW_GROUP, _library.GROUPS_GROUP_END,
                                    _library.GROUPS_MASKED)
@@ -115,10 +116,23 @@ def _arguments(function, layout, tensors):
     return args
 
 
+def _check_without_columns(function, a, scale_a, b, scale_b, d):
+    """The operands of a product with n = 0, which upstream allows and the library refuses."""
+    m, k = a.shape
+    blocks = ceil_div(k, 128)
+    codes, scales = (torch.float8_e4m3fn,), (torch.float32,)
+    for name, tensor, dtypes, shape in (("a", a, codes, (m, k)), ("scale_a", scale_a, scales, (m, blocks)), ("b", b, codes, (0, k)),
+                                        ("scale_b", scale_b, scales, (0, blocks)), ("d", d, (torch.bfloat16, torch.float32), (m, 0))):
+        if tensor.dtype not in dtypes or tensor.shape != shape:
+            refuse(function, f"{name} is {tensor.dtype} {list(tensor.shape)}; for m = {m}, n = 0 and k = {k} it must be "
+                             f"{' or '.join(map(str, dtypes))} {list(shape)}")
+
+
 def _bind(function, layout, tensors):
     """A plan for these tensors; None when there is nothing to compute."""
     args = _arguments(function, layout, tensors)
-    if layout[0] == DENSE and tensors[4].numel() == 0:  # upstream allows n = 0
+    if layout[0] == DENSE and tensors[0].dim() == 2 and tensors[2].size(0) == 0:
+        _check_without_columns(function, *tensors)
         return None
     cuda = tensors[0].device.type == "cuda"
     plan = _Plan(function, args, tensors[0].device.index if cuda else None)
