@@ -32,8 +32,9 @@ find = _templates.get
 
 
 def keep(layout: Any, tensors: Sequence[Any], template: Template) -> None:
-    """Keeps it for calls of this layout, provided that all its tensors are torch's."""
-    if layout is None or not all(is_torch(tensor) for tensor in tensors):
+    """Keeps it for calls of this layout, provided that all its tensors are torch's and none can be taken for one that torch
+    negates lazily, which _tensor.py refuses: an imaginary part, whose strides are all even."""
+    if layout is None or not all(is_torch(tensor) and 1 in tensor.stride() for tensor in tensors):
         return
     if len(_templates) >= _MOST:
         _templates.clear()

@@ -161,6 +161,9 @@ def _from_torch(torch: Any, array: Any, dtype: Optional[str], function: str, nam
     device = array.device
     if device.type not in ("cpu", "cuda"):
         raise InvalidArgumentError(f"{function}: {name} is on the device {device}; it needs cpu or cuda: copy it there")
+    if array.is_neg():  # an imaginary part; what is_conj() is complex, which is no type of ours
+        raise InvalidArgumentError(f"{function}: {name} is negated only when torch reads it (is_neg()); its memory has the other "
+                                   "sign: pass resolve_neg() of it")
     on_gpu = device.type == "cuda"
     described = Described(array.data_ptr(), _torch_types.get(array.dtype, ""), CUDA if on_gpu else CPU,
                           device.index if on_gpu else 0, tuple(array.shape), array.stride())
@@ -172,7 +175,10 @@ def _from_interface(array: Any, interface: Dict[str, Any], device_type: int, dty
     typestr = interface["typestr"]
     if typestr[1] == "O":
         raise InvalidArgumentError(f"{function}: {name} holds Python objects; it needs numbers of one type: convert it with astype")
-    item_bytes = int(typestr[2:])
+    masked_arrays = sys.modules.get("numpy.ma")
+    if interface.get("mask") is not None or masked_arrays and isinstance(array, masked_arrays.MaskedArray):
+        raise InvalidArgumentError(f"{function}: {name} is a masked array; no element is left out here: fill it first")
+    item_bytes = int(typestr[2:].partition("[")[0])  # dates name their unit: <M8[us]
     found = _ARRAY_TYPES.get(typestr[1:], "")
     named = getattr(getattr(array, "dtype", None), "name", "")
     if typestr[0] == ">":

@@ -247,6 +247,9 @@ def test_what_torch_refuses_has_our_words_too(problem):
     sparse = torch.eye(M, K, device=DEVICE).to_sparse()
     with pytest.raises(deep_gemm.DeepGemmError, match="a has the layout torch.sparse_coo; it must be dense"):
         deep_gemm.fp8_gemm_nt((sparse, a[1]), b, bf16(M, N))
+    negated = torch.ones(a[1].shape, dtype=torch.complex64, device=DEVICE).conj().imag
+    with pytest.raises(deep_gemm.DeepGemmError, match=r"scale_a is negated .* resolve_neg\(\)"):
+        deep_gemm.fp8_gemm_nt((a[0], negated), b, bf16(M, N))
     memory = torch.zeros(M + 4, N, device=DEVICE)
     with pytest.raises(deep_gemm.DeepGemmError, match="c cannot be copied to d: .* Give d memory of its own"):
         deep_gemm.fp8_gemm_nt(a, b, memory[:M], c=memory[4:])

@@ -214,8 +214,23 @@ def test_foreign_byte_order_and_torn_strides_are_refused():
     problem = Problem()
     refused(ValueError, ["big-endian"], fathom.gemm, problem.a, problem.scale_a.astype(">f4"), problem.b, problem.scale_b)
     refused(ValueError, ["Python objects"], fathom.gemm, problem.a, problem.scale_a.astype(object), problem.b, problem.scale_b)
+    refused(ValueError, ["scale_a has the type datetime64[us]"], fathom.gemm, problem.a, problem.scale_a.astype("M8[us]"), problem.b,
+            problem.scale_b)
     record = np.zeros((65, 3), [("value", "f4"), ("tag", "i1")])["value"]
     refused(ValueError, ["multiples of its 4 bytes"], fathom.gemm, problem.a, record, problem.b, problem.scale_b)
+
+
+class InterfaceWithAMask:
+    """As columns of tables are that lack entries."""
+
+    def __init__(self, array):
+        self.array = array
+        self.__array_interface__ = {**array.__array_interface__, "mask": np.zeros(array.shape, bool)}
+
+
+@pytest.mark.parametrize("wrap", [np.ma.masked_array, InterfaceWithAMask])
+def test_masked_arrays_are_refused(wrap):
+    refused(ValueError, ["quantize_1x128: x is a masked array"], fathom.quantize_1x128, wrap(np.ones((2, 128), np.float32)))
 
 
 def test_one_kind_of_groups_is_needed():

@@ -167,6 +167,16 @@ def test_codes_as_bytes_need_a_view(device):
     assert_close(d, problem.exact_a, problem.exact_b[0])
 
 
+def test_a_lazily_negated_tensor_is_refused(device):
+    z = torch.randn(5, 1, dtype=torch.complex64, device=device)
+    x = z.conj().imag
+    fathom.quantize_1x128(z.imag)  # of the same layout
+    with pytest.raises(ValueError, match=r"quantize_1x128: x is negated .* resolve_neg\(\)"):
+        fathom.quantize_1x128(x)
+    q, scale = fathom.quantize_1x128(x.resolve_neg())
+    torch.testing.assert_close(fathom.dequantize(q, scale), x, rtol=2.0**-4, atol=0)
+
+
 def test_errors(device):
     problem = Problem(device)
     with pytest.raises(ValueError, match=r"scale_a has shape \[64, 3\]"):

@@ -89,6 +89,8 @@ def _describe(function, name, tensor):
         refuse(function, f"{name} has shape {list(tensor.shape)}; it must have 1 to {_library.MAX_RANK} dimensions")
     if tensor.device.type not in ("cpu", "cuda"):
         refuse(function, f"{name} lies on {tensor.device}; it must lie on a CUDA device or in the CPU's memory")
+    if tensor.is_neg():
+        refuse(function, f"{name} is negated only when torch reads it (is_neg()); its memory has the other sign: pass resolve_neg() of it")
     cuda = tensor.device.type == "cuda"
     return _library.Tensor(
         data=tensor.data_ptr(), dtype=_library.DTYPES[_DTYPES[tensor.dtype]],
