@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional
 from . import _library
 from ._context import Context, default_context
 from ._errors import Error, InvalidArgumentError
-from ._library import BLOCKS, DTYPES, call_for_text, check, encode, library
+from ._library import BLOCKS, DTYPES, call_for_text, check, encode, library, require_fits
 
 _FORMS = {"dense": _library.GROUPS_NONE, "offsets": _library.GROUPS_OFFSETS, "row_group": _library.GROUPS_ROW_GROUP,
           "group_end": _library.GROUPS_GROUP_END, "masked": _library.GROUPS_MASKED}
@@ -34,6 +34,8 @@ def configs(*, n: int = 0, k: int = 0, max_m: int = 0, min_m: int = 1, num_group
     if n == 0 and k == 0 and max_m == 0:
         check(library.fathom_all_configs(ctypes.byref(tags), ctypes.byref(count)))
     else:
+        require_fits(64, "configs", n=n, k=k, num_groups=num_groups, min_m=min_m, max_m=max_m, alignment=alignment)
+        require_fits(32, "configs", max_sms=max_sms)
         asked = _library.GemmRange(
             struct_size=ctypes.sizeof(_library.GemmRange), n=n, k=k, num_groups=num_groups, min_m=min_m, max_m=max_m,
             group_alignment=alignment, group_form=_code("layout", layout, _FORMS, _FORMS),
@@ -60,6 +62,7 @@ def compile(configs: Optional[Iterable[str]] = None, *, jobs: int = 0,
     tags = None if configs is None else [tag.encode() for tag in configs]
     if tags is not None and not tags:
         return []
+    require_fits(32, "compile", jobs=jobs)
     raised: List[BaseException] = []
 
     def report(_: Any, done: int, total: int) -> int:

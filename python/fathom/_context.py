@@ -8,7 +8,7 @@ from typing import Any, Callable, Optional
 
 from . import _library
 from ._errors import InvalidArgumentError
-from ._library import check, encode, library
+from ._library import check, encode, library, require_fits
 
 
 def _site_packages() -> str:
@@ -47,6 +47,8 @@ class Context:
         if log_level not in _library.LOG_LEVELS:
             raise InvalidArgumentError(
                 f"Context: log_level is {log_level!r}; it needs one of {', '.join(_library.LOG_LEVELS)}")
+        require_fits(32, "Context", num_threads=num_threads)
+        require_fits(64, "Context", cache_limit_mib=cache_limit_mib)
         if site_packages is None and not (_from_env and os.environ.get("FATHOM_SITE_PACKAGES")):
             site_packages = _site_packages()
         self._log = _library.LogCallback() if log is None else _library.LogCallback(_log_adapter(log))

@@ -7,7 +7,7 @@ from typing import Any, Dict, Optional, Tuple
 from . import _library, _template
 from ._context import Context, default_context
 from ._errors import InvalidArgumentError
-from ._library import BACKEND_NAMES, GemmArgs, call_for_text, check, encode, error_of, library
+from ._library import BACKEND_NAMES, GemmArgs, call_for_text, check, encode, error_of, library, require_fits
 from ._quantize import backend_code
 from ._tensor import Described, describe, empty_like_of, is_torch, require_writable, stream_source, struct_of
 
@@ -37,6 +37,9 @@ class _Call:
         if form != _library.GROUPS_NONE:
             described.append(describe(index, function, index_name))
             tensors.append(struct_of(described[5]))
+        alignment, expected_m, max_sms = options.get("alignment", 0), options.get("expected_m", 0), options["max_sms"]
+        require_fits(64, function, alignment=alignment, expected_m=expected_m)
+        require_fits(32, function, max_sms=max_sms)
         flags = 0
         for name, bit in _FLAGS.items():
             if options.get(name):
@@ -44,10 +47,10 @@ class _Call:
         self.args = GemmArgs(ctypes.sizeof(GemmArgs), *tensors)
         self.args.group_form = form
         self.args.backend = backend_code(options["backend"], function)
-        self.args.group_alignment = options.get("alignment", 0)
-        self.args.expected_m = options.get("expected_m", 0)
+        self.args.group_alignment = alignment
+        self.args.expected_m = expected_m
         self.args.flags = flags
-        self.args.max_sms = options["max_sms"]
+        self.args.max_sms = max_sms
         self.args.config = encode(options["config"]) if options["config"] else None
         self.d = d
         self.current_stream = stream_source(a, described[0])

@@ -205,6 +205,14 @@ def check(status: int) -> None:
         raise error_of(status)
 
 
+def require_fits(bits: int, function: str, **numbers: int) -> None:
+    """Refuses whole numbers that C's do not hold: ctypes would cut off their upper bits."""
+    limit = 2**(bits - 1)
+    for name, number in numbers.items():
+        if not -limit <= number < limit:
+            raise InvalidArgumentError(f"{function}: {name} is {number}; it needs a whole number from {-limit} to {limit - 1}")
+
+
 def encode(text: Optional[str]) -> Optional[bytes]:
     """A str or path for a char* of the library; None stays NULL."""
     return None if text is None else os.fsencode(text)

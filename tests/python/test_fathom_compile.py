@@ -22,6 +22,8 @@ def test_configs_of_a_range_are_among_all():
 
 
 @pytest.mark.parametrize("options, word", [({"n": 7168, "k": 2048}, "range of m is 1 to 0"), ({"n": -1, "k": 1, "max_m": 1}, "n is -1"),
+                                           ({"n": 2**64 + 1, "k": 1, "max_m": 1}, "configs: n is"),
+                                           ({"n": 1, "k": 1, "max_m": 1, "max_sms": 2**32}, "configs: max_sms is"),
                                            ({"n": 1, "k": 1, "max_m": 1, "layout": "rows"}, "one of dense"),
                                            ({"n": 1, "k": 1, "max_m": 1, "dtype": "fp16"}, "bf16"),
                                            ({"n": 1, "k": 1, "max_m": 1, "device": "b200"}, "b200")])
@@ -76,6 +78,8 @@ def test_what_progress_raises_stops_the_compilation(context):
 def test_unknown_tags_and_missing_compilers(tmp_path):
     with pytest.raises(ValueError, match="7x7"):
         fathom.compile(["7x7"])
+    with pytest.raises(ValueError, match="compile: jobs is 4294967297"):
+        fathom.compile(["7x7"], jobs=2**32 + 1)
     without = fathom.Context(compiler="none", cache_dir=str(tmp_path))
     with pytest.raises(fathom.CompileError) as caught:
         fathom.compile(fathom.configs()[:1], context=without)

@@ -242,9 +242,17 @@ def test_one_kind_of_groups_is_needed():
 
 
 @pytest.mark.parametrize("option, value, word", [("backend", "gpu", "one of auto"), ("config", "7x7", "7x7"),
-                                                 ("max_sms", -1, "max_sms"), ("dtype", "fp16", "bf16 or fp32")])
+                                                 ("max_sms", -1, "max_sms"),
+                                                 ("max_sms", 2**32 + 5, "gemm: max_sms is 4294967301; .* to 2147483647"), ("dtype", "fp16", "bf16 or fp32")])
 def test_options_without_meaning_are_refused(option, value, word):
-    refused(ValueError, [word], fathom.gemm, *Problem().operands(), **{option: value})
+    with pytest.raises(ValueError, match=word):
+        fathom.gemm(*Problem().operands(), **{option: value})
+
+
+@pytest.mark.parametrize("option", ["alignment", "expected_m"])
+def test_numbers_of_groups_that_c_would_cut_are_refused(option):
+    refused(ValueError, [f"grouped_gemm: {option} is 18446744073709551744"], fathom.grouped_gemm, *Problem(groups=3).operands(),
+            offsets=GROUPS["offsets"][0], **{option: 2**64 + 128})
 
 
 def test_the_gpu_backend_refuses_arrays_of_the_host():
@@ -261,6 +269,8 @@ def test_a_library_that_cannot_be_loaded_is_not_implemented_here():
 def test_the_context_passes_messages_on_and_refuses_nonsense(monkeypatch):
     refused(ValueError, ["log_level is 'loud'"], fathom.Context, log_level="loud")
     refused(ValueError, ["num_threads is -1"], fathom.Context, num_threads=-1)
+    refused(ValueError, ["Context: num_threads is 4294967297"], fathom.Context, num_threads=2**32 + 1)
+    refused(ValueError, ["Context: cache_limit_mib is -9223372036854775809"], fathom.Context, cache_limit_mib=-2**63 - 1)
     monkeypatch.setenv("FATHOM_NUM_THREADS", "many")
     refused(ValueError, ["FATHOM_NUM_THREADS", "many"], fathom.Context.from_env)
     fathom.Context()  # reads no environment
