@@ -9,7 +9,7 @@ from ._context import Context, default_context
 from ._errors import InvalidArgumentError
 from ._library import BACKEND_NAMES, GemmArgs, call_for_text, check, encode, error_of, library, require_fits
 from ._quantize import backend_code
-from ._tensor import Described, describe, empty_like_of, is_torch, require_writable, stream_source, struct_of
+from ._tensor import Described, describe, empty_like_of, is_torch, make_for, require_writable, stream_source, struct_of
 
 _GROUP_FORMS = {"offsets": _library.GROUPS_OFFSETS, "row_group": _library.GROUPS_ROW_GROUP,
                 "group_end": _library.GROUPS_GROUP_END, "rows": _library.GROUPS_MASKED}
@@ -114,7 +114,7 @@ def _run(c_function: Any, function: str, operands: Tuple[Any, Any, Any, Any], d:
     form, _, index = _group_form(groups, function) if groups else (0, "", None)
     handle = (context or default_context())._handle
     if d is None:
-        d = _new_d(function, operands[0], operands[2], form, dtype, options)
+        d = make_for(stream, operands[0], _new_d, function, operands[0], operands[2], form, dtype, options)
     layout = _layout_of(*operands, d, index, (form, *options.values()))
     template = _template.find(layout)
     if template is not None:

@@ -7,7 +7,8 @@ from . import _library, _template
 from ._context import Context, default_context
 from ._errors import InvalidArgumentError
 from ._library import BACKENDS, BLOCKS, QuantizeArgs, check, library
-from ._tensor import Described, current_stream, describe, empty_like_of, require_writable, stream_source, struct_of
+from ._tensor import (
+    Described, current_stream, describe, empty_like_of, make_for, require_writable, stream_source, struct_of)
 
 Pair = Tuple[Any, Any]
 
@@ -76,9 +77,9 @@ def _quantize(name: str, x: Any, block: str, power_of_two_scales: bool, q: Any, 
         except AttributeError:  # not torch's
             layout = None
         if q is None:
-            q = _template.output(layout and (*layout, "q"), lambda: _new_q(name, x, block))
+            q = make_for(stream, x, _template.output, layout and (*layout, "q"), lambda: _new_q(name, x, block))
         if scale is None:
-            scale = _template.output(layout and (*layout, "scale"), lambda: _new_scale(name, x, block))
+            scale = make_for(stream, x, _template.output, layout and (*layout, "scale"), lambda: _new_scale(name, x, block))
     flags = _library.QUANTIZE_POWER_OF_TWO_SCALES if power_of_two_scales else 0
     _run(library.fathom_quantize, name, x, q, scale, block, backend, flags, ("q", "scale"), stream, context)
     return q, scale
@@ -130,7 +131,7 @@ def dequantize(q: Any, scale: Any, x: Any = None, *, block: str = "1x128", dtype
         shape = described.shape[::-1] if block == "1x128_transposed" else described.shape
         if len(shape) != 2:
             raise InvalidArgumentError(f"dequantize: q has {len(shape)} dimensions {list(shape)}; it needs 2: [rows, cols]")
-        x = empty_like_of(q, described, shape, dtype, "dequantize", "x")
+        x = make_for(stream, q, empty_like_of, q, described, shape, dtype, "dequantize", "x")
     _run(library.fathom_dequantize, "dequantize", x, q, scale, block, backend, 0, ("x",), stream, context)
     return x
 
@@ -147,7 +148,7 @@ def copy_scales(scale: Any, to: Any = None, *, backend: str = "auto", stream: Op
         if len(source.shape) not in (2, 3):
             raise InvalidArgumentError(f"copy_scales: scale has {len(source.shape)} dimensions {list(source.shape)}; it needs "
                                        "2: [rows, blocks of 128], or 3 with a leading number of groups")
-        to = empty_like_of(scale, source, source.shape, "fp32", "copy_scales", "to", "columns")
+        to = make_for(stream, scale, empty_like_of, scale, source, source.shape, "fp32", "copy_scales", "to", "columns")
     target = describe(to, "copy_scales", "to")
     require_writable(target, "copy_scales", "to")
     if stream is None:

@@ -112,6 +112,21 @@ def current_stream(array: Any, described: Described) -> int:
     return stream_source(array, described)()
 
 
+def make_for(stream: Optional[int], like: Any, make: Callable[..., Any], *arguments: Any) -> Any:
+    """make(*arguments), a tensor that a call on `stream` writes, None where the caller names none. Torch's memory then belongs to
+    that stream: of the current one's, work queued there may still use the block, and the next tensor there may get it before
+    this call is done with it."""
+    if stream is None or not is_torch(like):
+        return make(*arguments)
+    torch, device = sys.modules["torch"], (like.array if isinstance(like, TensorView) else like).device
+    if device.type != "cuda" or stream == torch._C._cuda_getCurrentRawStream(device.index):
+        return make(*arguments)
+    # CUDA's numbers 0 and 1 both name the default stream, of which ExternalStream makes a new stream and an error.
+    named = torch.cuda.ExternalStream(stream, device=device) if stream > 1 else torch.cuda.default_stream(device)
+    with torch.cuda.stream(named):
+        return make(*arguments)
+
+
 def _describe(array: Any, function: str, name: str, dtype: Optional[str]) -> Described:
     if dtype is not None and dtype not in DTYPES:
         raise InvalidArgumentError(f"{function}: dtype is {dtype!r}; it needs one of {', '.join(DTYPES)}")

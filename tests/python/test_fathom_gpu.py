@@ -74,6 +74,30 @@ def test_the_current_stream_is_used_and_another_on_demand():
     assert torch.equal(plan.d, wanted)
 
 
+def stream_of(tensor):
+    """The stream that torch's memory of this tensor belongs to."""
+    (segment,) = [segment for segment in torch.cuda.memory_snapshot()
+                  if segment["address"] <= tensor.data_ptr() < segment["address"] + segment["total_size"]]
+    return segment["stream"]
+
+
+def test_what_a_call_makes_belongs_to_its_stream():
+    call = operands()
+    wanted = fathom.gemm(*call)
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    d = fathom.gemm(*call, stream=side.cuda_stream)
+    q, scale = fathom.quantize_1x128(wanted, stream=side.cuda_stream)
+    assert [stream_of(tensor) for tensor in (wanted, d, q, scale)] == [0] + [side.cuda_stream] * 3
+    side.synchronize()
+    assert torch.equal(d, wanted)
+    with torch.cuda.stream(side):
+        for default in (0, 1):
+            assert stream_of(fathom.gemm(*call, stream=default)) == 0
+        assert stream_of(fathom.gemm(*call)) == side.cuda_stream
+    torch.cuda.synchronize()
+
+
 def test_launches_return_before_the_gpu_is_done():
     call = operands()
     plan = fathom.plan(*call)
