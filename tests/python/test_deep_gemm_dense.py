@@ -1,10 +1,14 @@
 """The dense products of deep_gemm: every name, every spelling of the arguments, every refusal."""
 
+import contextlib
+import types
+
 import pytest
 
 torch = pytest.importorskip("torch", reason="deep_gemm is a module over torch")
 
 import deep_gemm
+from deep_gemm import cublaslt
 from deep_gemm.utils import per_token_cast_to_fp8
 from fp8_problems import DEVICE, activations, bf16, check, dequantised, random, weights
 
@@ -288,6 +292,22 @@ def test_cublaslt_multiplies_raw_fp8(problem):
         deep_gemm.cublaslt_gemm_nt(a[0], b[0], d.T)
     with pytest.raises(TypeError, match="no scales"):
         deep_gemm.cublaslt_gemm_nt(a, b, d)
+
+
+class OnGpu(torch.Tensor):
+    """A CPU tensor that says it is not."""
+
+    is_cuda = True
+
+
+@pytest.mark.parametrize("layout", ["nt", "nn", "tn", "tt"])
+def test_refusals_of_cublaslt_name_the_function(layout, monkeypatch):
+    monkeypatch.setattr(cublaslt, "_library", types.SimpleNamespace(cublasLtCreate=lambda *words: 15))
+    monkeypatch.setattr(torch.cuda, "device", lambda device: contextlib.nullcontext())
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: types.SimpleNamespace(cuda_stream=0))
+    square = torch.zeros(16, 16).as_subclass(OnGpu)
+    with pytest.raises(deep_gemm.DeepGemmError, match=f"deep_gemm.cublaslt_gemm_{layout}: cublasLtCreate answered 15"):
+        getattr(deep_gemm, "cublaslt_gemm_" + layout)(square, square, square.clone())
 
 
 @pytest.mark.parametrize("name", ["DG_USE_TEMP_CUBLASLT_WORKSPACE", "DG_USE_PYTORCH_CUBLASLT_HANDLE"])

@@ -162,6 +162,9 @@ def test_refusals():
                  lambda: deep_gemm.get_k_grouped_mn_major_tma_aligned_packed_ue8m0_tensor(sf, None, [512], use_psum_layout=True)):
         with pytest.raises(NotImplementedError, match="Blackwell"):
             call()
+    for recipe in (None, 128):
+        with pytest.raises(TypeError, match=f"transform_sf_into_required_layout: recipe is a {type(recipe).__name__}"):
+            deep_gemm.transform_sf_into_required_layout(sf, 4, 300, recipe)
     with pytest.raises(TypeError, match="sf is a list"):
         deep_gemm.get_mn_major_tma_aligned_tensor([1.0])
 

@@ -27,6 +27,10 @@ _workspaces = {}
 _products = {}
 
 
+class _Unable(Exception):
+    """Why there is no product, before it is said which function was called."""
+
+
 class _Heuristic(ctypes.Structure):
     _fields_ = [("algorithm", ctypes.c_uint64 * 8), ("workspace", ctypes.c_size_t), ("state", ctypes.c_int),
                 ("waves", ctypes.c_float), ("reserved", ctypes.c_int * 4)]
@@ -45,15 +49,15 @@ def _load():
             except OSError:
                 continue
         else:
-            refuse("cublaslt_gemm_nt", "libcublasLt was not found; it comes with torch for CUDA: install that")
+            raise _Unable("libcublasLt was not found; it comes with torch for CUDA: install that")
     return _library
 
 
 def _call(name, *words):
     status = getattr(_load(), name)(*words)
     if status:
-        raise DeepGemmError(f"deep_gemm.cublaslt_gemm_nt: {name} answered {status}; the types, layouts or sizes have no cuBLASLt "
-                            "kernel here: compare its table of supported types")
+        raise _Unable(f"{name} answered {status}; the types, layouts or sizes have no cuBLASLt kernel here: compare its table of "
+                      "supported types")
 
 
 def _handle(device):
@@ -113,7 +117,7 @@ class _Product:
               preference, 1, ctypes.byref(best), ctypes.byref(found))
         _call("cublasLtMatmulPreferenceDestroy", preference)
         if not found.value:
-            refuse("cublaslt_gemm_nt", "cuBLASLt has no kernel for these types, layouts and sizes: compare its table of them")
+            raise _Unable("cuBLASLt has no kernel for these types, layouts and sizes: compare its table of them")
         return best.algorithm
 
     def run(self, handle, a, b, d, accumulate, workspace, stream):
@@ -152,6 +156,13 @@ def _gemm(function, a, b, d, c):
         product = a.float() @ b.float().T
         d.copy_(product if c is None else product + c.float())
         return
+    try:
+        _run(a, b, d, c)
+    except _Unable as reason:
+        raise DeepGemmError(f"deep_gemm.{function}: {reason}") from None
+
+
+def _run(a, b, d, c):
     device = d.device
     with torch.cuda.device(device), _lock:
         handle, stream = _handle(device), torch.cuda.current_stream().cuda_stream

@@ -125,7 +125,10 @@ def transform_sf_into_required_layout(sf, mn, k, recipe=None, num_groups=None, i
     _check_scale(function, sf)
     if psum_layout is not None:
         raise NotImplementedError(f"deep_gemm.{function}: psum_layout is for Blackwell only; upstream refuses it on Hopper")
-    recipe = tuple(recipe_ab if recipe is None else recipe)
+    recipe = recipe_ab if recipe is None else recipe
+    if not isinstance(recipe, (tuple, list)):
+        raise TypeError(f"deep_gemm.{function}: recipe is a {type(recipe).__name__}; it must be a tuple of numbers, say (1, 128, 128)")
+    recipe = tuple(recipe)
     if len(recipe) == 2 and is_sfa is not None and recipe_ab is None:
         refuse(function, f"recipe is {recipe} and is_sfa is {is_sfa}; a pair says itself whose scale it is: leave is_sfa out")
     if len(recipe) not in (2, 3):
