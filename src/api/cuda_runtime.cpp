@@ -86,20 +86,28 @@ cuda::Function load_kernel(const Context& context, const cuda::Device& device,
   }
   // By content: another context may compile the same name with other options.
   const std::shared_ptr<const jit::Kernel> kernel = runtime.builder.build(name, source());
+  bool is_new = false;
   const auto image = [&] {
+    is_new = true;
+    return kernel->image;
+  };
+  const cuda::Function function =
+      runtime.driver.library(fmt::format("{} ({})", name, kernel->key), image)
+          .function(device, name, shared_bytes);
+  {
+    const std::lock_guard lock(runtime.loaded_mutex);
+    runtime.loaded[place] = function;
+  }
+  // Under no lock: the log may ask for this kernel.
+  if (is_new) {
     context.impl().log(
         LogLevel::kInfo,
         fmt::format("{} {} in {:.0f} ms: {} bytes, {} registers, {} bytes spilled", name,
                     kernel->origin == jit::Origin::kCompiled ? "compiled" : "read from the cache",
                     kernel->milliseconds, kernel->image.size(), kernel->use.registers,
                     kernel->use.spill_bytes));
-    return kernel->image;
-  };
-  const cuda::Function function =
-      runtime.driver.library(fmt::format("{} ({})", name, kernel->key), image)
-          .function(device, name, shared_bytes);
-  const std::lock_guard lock(runtime.loaded_mutex);
-  return runtime.loaded[place] = function;
+  }
+  return function;
 }
 
 }  // namespace fathom::api

@@ -22,11 +22,40 @@ double milliseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
+thread_local std::vector<std::string>* held_warnings = nullptr;
+
+/// While one lives, the warnings of this thread wait; its end passes them on.
+class HeldWarnings {
+ public:
+  explicit HeldWarnings(const Warn& warn) : warn_(warn) { held_warnings = &messages_; }
+  ~HeldWarnings() {
+    held_warnings = nullptr;
+    for (const std::string& message : messages_) warn_(message);
+  }
+  HeldWarnings(const HeldWarnings&) = delete;
+  HeldWarnings& operator=(const HeldWarnings&) = delete;
+
+ private:
+  const Warn& warn_;
+  std::vector<std::string> messages_;
+};
+
+Warn hold_or_pass_on(const Warn& warn) {
+  if (!warn) return {};
+  return [warn](std::string_view message) {
+    if (held_warnings != nullptr) {
+      held_warnings->emplace_back(message);
+    } else {
+      warn(message);
+    }
+  };
+}
+
 DiskCacheOptions user_cache_options(const BuilderOptions& options) {
   DiskCacheOptions cache;
   cache.directory = options.cache_directory;
   cache.limit_bytes = options.cache_limit_bytes;
-  cache.warn = options.warn;
+  cache.warn = hold_or_pass_on(options.warn);
   return cache;
 }
 
@@ -34,7 +63,7 @@ DiskCacheOptions system_cache_options(const BuilderOptions& options) {
   DiskCacheOptions cache;
   cache.directory = options.system_cache_directory;
   cache.read_only = true;
-  cache.warn = options.warn;
+  cache.warn = hold_or_pass_on(options.warn);
   return cache;
 }
 
@@ -189,6 +218,8 @@ std::shared_ptr<const Kernel> Builder::build(std::string_view name, std::string_
   const CompileRequest wanted = request(name, source);
   const CacheKey key = key_of(wanted);
   const std::string slot_name = key.file_name();
+  // Passed on when the promise is kept: what they go to may ask for this kernel.
+  const HeldWarnings held(options_.warn);
   std::promise<KernelPointer> promise;
   {
     std::unique_lock lock(slots_mutex_);

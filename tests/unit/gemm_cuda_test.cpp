@@ -284,6 +284,22 @@ TEST_F(GemmCudaTest, ContextsWithOtherOptionsShareNoKernel) {
   EXPECT_EQ(gpu_.count("cuLibraryLoadData"), 2);
 }
 
+TEST_F(GemmCudaTest, TheLogMayLaunchTheKernelItIsAbout) {
+  Operands o = make(64, 2112, 7168);
+  int messages = 0;
+  std::optional<Context> logging;
+  logging.emplace(ContextOptions{.cache_dir = cache_of_fakes(),
+                                 .libcuda = gpu_.path(),
+                                 .compiler = "none",
+                                 .log_level = LogLevel::kInfo,
+                                 .log = [&](LogLevel, std::string_view) {
+                                   if (++messages == 1) gemm(*logging, o.views);
+                                 }});
+  gemm(*logging, o.views);
+  EXPECT_EQ(messages, 1);
+  EXPECT_EQ(gpu_.launches().size(), 2u);
+}
+
 TEST_F(GemmCudaTest, CanImplementLoadsNothing) {
   Operands o = make(128, 7168, 2048);
   EXPECT_EQ(can_implement(context(), o.views), std::nullopt);

@@ -190,6 +190,19 @@ TEST_F(JitBuilder, DamagedEntryIsCompiledAgainAndReplaced) {
   EXPECT_EQ(warnings_.size(), 1u);
 }
 
+TEST_F(JitBuilder, AWarningMayAskForTheKernelItIsAbout) {
+  Builder(options(), kHeaders, compiler_).build("k", "source");
+  std::shared_ptr<const Kernel> asked;
+  Builder* builder = nullptr;
+  BuilderOptions asking = options();
+  asking.warn = [&](std::string_view) { asked = builder->build("k", "source"); };
+  Builder made(asking, kHeaders, compiler_);
+  builder = &made;
+  ASSERT_EQ(::truncate(made.cache().list().at(0).path.c_str(), 50), 0);
+  EXPECT_EQ(made.build("k", "source"), asked);
+  EXPECT_NE(asked, nullptr);
+}
+
 TEST_F(JitBuilder, WithoutADirectoryEverythingStaysInMemory) {
   BuilderOptions nowhere = options();
   nowhere.cache_directory.clear();
