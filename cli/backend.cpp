@@ -6,6 +6,7 @@
 #include <fathom/error.hpp>
 #include <utility>
 
+#include "api/environment.hpp"
 #include "cuda/device.hpp"
 #include "cuda/driver.hpp"
 #include "emulator.hpp"
@@ -32,7 +33,7 @@ const cuda::Device& first_device(const Context& context) {
 }
 
 Context with_log(ContextOptions options) {
-  if (!options.log) {
+  if (api::environment_value("FATHOM_LOG").empty()) {
     options.log_level = LogLevel::kWarning;
     options.log = [](LogLevel level, std::string_view message) {
       fmt::print(stderr, "fathom: {}: {}\n", to_string(level), message);
