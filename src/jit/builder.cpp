@@ -67,6 +67,11 @@ DiskCacheOptions system_cache_options(const BuilderOptions& options) {
   return cache;
 }
 
+void require(const CompilerChoice& choice, std::string_view purpose) {
+  if (choice.compiler) return;
+  throw Error(ErrorCode::kCompileFailed, fmt::format("{}: {}", purpose, choice.report));
+}
+
 std::shared_ptr<const Kernel> from_entry(CacheEntry entry, Origin origin, Clock::time_point start) {
   auto kernel = std::make_shared<Kernel>();
   kernel->key = entry.key.file_name();
@@ -96,10 +101,12 @@ Builder::Builder(BuilderOptions options, std::span<const embedded::DeviceSource>
 
 Builder::~Builder() = default;
 
-const CompilerChoice& Builder::choice() {
+CompilerChoice Builder::choice() {
   const std::lock_guard lock(choice_mutex_);
-  if (!choice_) choice_ = choose_compiler(options_.compiler, options_.driver_major);
-  return *choice_;
+  if (choice_) return *choice_;
+  CompilerChoice found = choose_compiler(options_.compiler, options_.driver_major);
+  if (found.compiler) choice_ = found;  // none is not remembered: one may be installed
+  return found;
 }
 
 std::shared_ptr<Compiler> Builder::compiler() {
@@ -111,24 +118,23 @@ std::string Builder::compiler_report() {
 }
 
 void Builder::require_compiler(std::string_view purpose) {
-  if (!compiler()) {
-    throw Error(ErrorCode::kCompileFailed, fmt::format("{}: {}", purpose, compiler_report()));
-  }
+  require(choice(), purpose);
 }
 
 CompileRequest Builder::request(std::string_view name, std::string_view source) const {
   return {name, source, headers_, options_.architecture, options_.options};
 }
 
-CacheKey Builder::key_of(const CompileRequest& request) {
-  const std::shared_ptr<Compiler> current = compiler();
-  return make_cache_key(request, headers_digest_, current ? current->identity() : "");
+CacheKey Builder::key_of(const CompileRequest& request, const CompilerChoice& choice) const {
+  return make_cache_key(request, headers_digest_,
+                        choice.compiler ? choice.compiler->identity() : "");
 }
 
 std::shared_ptr<const Kernel> Builder::read_caches(const CompileRequest& request,
-                                                   const CacheKey& key) {
+                                                   const CacheKey& key,
+                                                   const CompilerChoice& choice) {
   const Clock::time_point start = Clock::now();
-  const bool any_compiler = !compiler();
+  const bool any_compiler = !choice.compiler;
   for (const Origin origin : {Origin::kUserCache, Origin::kSystemCache}) {
     DiskCache& cache = origin == Origin::kUserCache ? cache_ : system_cache_;
     std::optional<CacheEntry> entry =
@@ -140,11 +146,12 @@ std::shared_ptr<const Kernel> Builder::read_caches(const CompileRequest& request
   return nullptr;
 }
 
-std::shared_ptr<const Kernel> Builder::compile(const CompileRequest& request, const CacheKey& key) {
-  require_compiler(fmt::format("compile {}", request.name));
-  const std::shared_ptr<Compiler> current = compiler();
+std::shared_ptr<const Kernel> Builder::compile(const CompileRequest& request, const CacheKey& key,
+                                               const CompilerChoice& choice) {
+  require(choice, fmt::format("compile {}", request.name));
+  Compiler& compiler = *choice.compiler;
   const Clock::time_point start = Clock::now();
-  CompileOutput output = current->compile(request);
+  CompileOutput output = compiler.compile(request);
   if (!output.ok) fail(request, key, output);
   if (const int length = ffma_runs_wanted(request.source); length > 0 && options_.ffma_runs)
     set_ffma_runs(output.image, length);
@@ -154,7 +161,7 @@ std::shared_ptr<const Kernel> Builder::compile(const CompileRequest& request, co
   kernel->key = key.file_name();
   kernel->milliseconds = milliseconds_since(start);
   kernel->use = parse_resource_use(output.log);
-  kernel->compiler = current->identity();
+  kernel->compiler = compiler.identity();
   kernel->image = std::move(output.image);
   kernel->log = std::move(output.log);
   kernel->origin = Origin::kCompiled;
@@ -163,7 +170,7 @@ std::shared_ptr<const Kernel> Builder::compile(const CompileRequest& request, co
                    kernel->name,
                    std::string(request.architecture),
                    kernel->compiler,
-                   current->cuda_major(),
+                   compiler.cuda_major(),
                    kernel->use,
                    kernel->image};
   // Whether it was kept or lost a race, this process uses what it made: the file is not read back.
@@ -202,7 +209,8 @@ std::string Builder::keep_source(const CompileRequest& request, const CacheKey& 
 
 std::shared_ptr<const Kernel> Builder::find(std::string_view name, std::string_view source) {
   const CompileRequest wanted = request(name, source);
-  const CacheKey key = key_of(wanted);
+  const CompilerChoice chosen = choice();
+  const CacheKey key = key_of(wanted, chosen);
   {
     const std::lock_guard lock(slots_mutex_);
     const auto found = slots_.find(key.file_name());
@@ -211,12 +219,14 @@ std::shared_ptr<const Kernel> Builder::find(std::string_view name, std::string_v
       return found->second.kernel.get();
     }
   }
-  return read_caches(wanted, key);
+  return read_caches(wanted, key, chosen);
 }
 
 std::shared_ptr<const Kernel> Builder::build(std::string_view name, std::string_view source) {
   const CompileRequest wanted = request(name, source);
-  const CacheKey key = key_of(wanted);
+  // Asked once: a compiler that appears meanwhile has other keys.
+  const CompilerChoice chosen = choice();
+  const CacheKey key = key_of(wanted, chosen);
   const std::string slot_name = key.file_name();
   // Passed on when the promise is kept: what they go to may ask for this kernel.
   const HeldWarnings held(options_.warn);
@@ -236,8 +246,8 @@ std::shared_ptr<const Kernel> Builder::build(std::string_view name, std::string_
     slots_[slot_name] = Slot{promise.get_future().share(), ::getpid()};
   }
   try {
-    KernelPointer kernel = read_caches(wanted, key);
-    if (!kernel) kernel = compile(wanted, key);
+    KernelPointer kernel = read_caches(wanted, key, chosen);
+    if (!kernel) kernel = compile(wanted, key, chosen);
     promise.set_value(kernel);
     return kernel;
   } catch (...) {

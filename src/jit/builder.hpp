@@ -68,7 +68,7 @@ class Builder {
   /// The same without compiling: null when it is neither in memory nor in a cache.
   std::shared_ptr<const Kernel> find(std::string_view name, std::string_view source);
 
-  /// The compiler that build() would use, found at the first call; null when there is none.
+  /// The compiler that build() would use, looked for until one is found; null when there is none.
   std::shared_ptr<Compiler> compiler();
   /// Why compiler() is null.
   std::string compiler_report();
@@ -85,11 +85,13 @@ class Builder {
     pid_t owner = 0;  ///< the process whose thread fulfils it: not ours after a fork
   };
 
-  const CompilerChoice& choice();
+  CompilerChoice choice();
   CompileRequest request(std::string_view name, std::string_view source) const;
-  CacheKey key_of(const CompileRequest& request);
-  KernelPointer read_caches(const CompileRequest& request, const CacheKey& key);
-  KernelPointer compile(const CompileRequest& request, const CacheKey& key);
+  CacheKey key_of(const CompileRequest& request, const CompilerChoice& choice) const;
+  KernelPointer read_caches(const CompileRequest& request, const CacheKey& key,
+                            const CompilerChoice& choice);
+  KernelPointer compile(const CompileRequest& request, const CacheKey& key,
+                        const CompilerChoice& choice);
   [[noreturn]] void fail(const CompileRequest& request, const CacheKey& key,
                          const CompileOutput& output) const;
   /// Writes the source and its headers where a person can compile them again; gives the path.

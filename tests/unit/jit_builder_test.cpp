@@ -249,6 +249,17 @@ TEST_F(JitBuilder, WithoutACompilerAFilledCacheServes) {
   EXPECT_EQ(Builder(none, kHeaders).find("k", "source"), nullptr) << "made by CUDA 12";
 }
 
+TEST_F(JitBuilder, ACompilerMayBeInstalledWhileTheProcessRuns) {
+  BuilderOptions later = options();
+  later.compiler.nvrtc = temporary_.path() / "nvrtc";
+  Builder builder(later, kHeaders);
+  EXPECT_EQ(builder.compiler(), nullptr);
+  fs::create_directories(later.compiler.nvrtc);
+  for (const char* name : {"libnvrtc.so.13", "libnvrtc-builtins.so.13.0"})
+    support::write_file_atomically(later.compiler.nvrtc / name, "");
+  EXPECT_NE(builder.compiler(), nullptr);
+}
+
 TEST_F(JitBuilder, ARefusedSourceSaysEverything) {
   Builder builder(options(), kHeaders, compiler_);
   const std::string message = message_of([&] { builder.build("k", "#error"); });
