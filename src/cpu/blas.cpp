@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <map>
 #include <sstream>
 #include <utility>
 
@@ -28,6 +29,17 @@ constexpr const char* kWheelFile = "/scipy_openblas32/lib/libscipy_openblas.so";
 
 /// PyPI's build puts this before every symbol.
 constexpr std::array kPrefixes{"", "scipy_"};
+
+using SetNumThreads = void(int);
+
+/// OpenBLAS has one number of threads for the process, whichever Blas asks.
+struct Threads {
+  int users = 0;  ///< OneThread objects that live
+  int before = 0;
+};
+std::mutex threads_mutex;
+/// By library. Never destroyed: a thread may compute while the process ends.
+std::map<SetNumThreads*, Threads>& threads = *new std::map<SetNumThreads*, Threads>;
 
 }  // namespace
 
@@ -90,16 +102,18 @@ std::string Blas::library() const {
 
 Blas::OneThread::OneThread(Blas& blas) : blas_(blas) {
   blas_.load();
-  const std::lock_guard lock(blas_.mutex_);
-  if (blas_.single_threaded_users_++ > 0) return;
-  blas_.threads_before_ = blas_.get_num_threads_();
-  if (blas_.threads_before_ != 1) blas_.set_num_threads_(1);
+  const std::lock_guard lock(threads_mutex);
+  Threads& of_library = threads[blas_.set_num_threads_];
+  if (of_library.users++ > 0) return;
+  of_library.before = blas_.get_num_threads_();
+  if (of_library.before != 1) blas_.set_num_threads_(1);
 }
 
 Blas::OneThread::~OneThread() {
-  const std::lock_guard lock(blas_.mutex_);
-  if (--blas_.single_threaded_users_ > 0) return;
-  if (blas_.threads_before_ != 1) blas_.set_num_threads_(blas_.threads_before_);
+  const std::lock_guard lock(threads_mutex);
+  Threads& of_library = threads[blas_.set_num_threads_];
+  if (--of_library.users > 0) return;
+  if (of_library.before != 1) blas_.set_num_threads_(of_library.before);
 }
 
 void Blas::multiply(std::int64_t m, std::int64_t n, std::int64_t k, Matrix a, Matrix b, float beta,

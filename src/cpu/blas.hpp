@@ -31,7 +31,7 @@ class Blas {
   /// The file that was loaded; empty before load().
   std::string library() const;
 
-  /// While one lives, OpenBLAS uses no threads of its own; the last one gives the process its
+  /// While one lives, OpenBLAS uses no threads of its own; the last one of the process gives it its
   /// setting back. Loads.
   class OneThread {
    public:
@@ -63,8 +63,6 @@ class Blas {
   Sgemm* sgemm_ = nullptr;
   void (*set_num_threads_)(int) = nullptr;
   int (*get_num_threads_)() = nullptr;
-  int single_threaded_users_ = 0;
-  int threads_before_ = 0;
 };
 
 }  // namespace fathom::cpu

@@ -11,6 +11,8 @@
 #include <cstring>
 #include <filesystem>
 #include <limits>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "cpu/blas.hpp"
@@ -19,6 +21,7 @@
 #include "reference/tolerance.hpp"
 #include "support/fp8.hpp"
 #include "support/random.hpp"
+#include "support/shared_library.hpp"
 
 namespace fathom::cpu {
 namespace {
@@ -342,6 +345,26 @@ TEST(CpuGemmPlan, AForcedConfigGivesTheSameBitsOnExactData) {
     gemm(problem, plan_gemm(problem, 1), data.operands(), blas());
     EXPECT_TRUE(expected == d_bytes(data)) << tag;
   }
+}
+
+TEST(Blas, UsesOneThreadWhileAnyBlasOfTheProcessNeedsIt) {
+  Blas other;
+  other.load();
+  std::string why;
+  const auto library = support::SharedLibrary::open(other.library(), why);
+  ASSERT_TRUE(library) << why;
+  const std::string prefix =
+      library->function<int()>("openblas_get_num_threads") == nullptr ? "scipy_" : "";
+  auto* const threads = library->function<int()>((prefix + "openblas_get_num_threads").c_str());
+  library->function<void(int)>((prefix + "openblas_set_num_threads").c_str())(2);
+  const int before = threads();
+  std::optional<Blas::OneThread> first(blas());
+  std::optional<Blas::OneThread> second(other);
+  EXPECT_EQ(threads(), 1);
+  first.reset();
+  EXPECT_EQ(threads(), 1);
+  second.reset();
+  EXPECT_EQ(threads(), before);
 }
 
 TEST(Blas, SaysWhatWasTriedAndWhatToInstall) {
