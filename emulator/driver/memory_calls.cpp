@@ -47,7 +47,7 @@ RECORDING_CUDA_EXPORT abi::Result cuMemAlloc_v2(abi::DevicePointer* pointer, std
 }
 
 RECORDING_CUDA_EXPORT abi::Result cuMemFree_v2(abi::DevicePointer pointer) {
-  return record_call(
+  return record_context_call(
       "cuMemFree", fmt::format("pointer={}", host(pointer)),
       [&](State& s, std::string&) -> abi::Result {
         if (const abi::Result conflict = capture_conflict(s); conflict != abi::kSuccess)

@@ -10,6 +10,7 @@
 
 #include "api/cuda_runtime.hpp"
 #include "api/gemm_check.hpp"
+#include "cuda/memory.hpp"
 #include "cuda/tensor_map.hpp"
 #include "reference/gemm.hpp"
 
@@ -78,8 +79,6 @@ void encode(const cuda::Driver& driver, const char* name, const kernel::TensorMa
   std::memcpy(&out, &encoded, sizeof(out));
 }
 
-constexpr std::int64_t kZeroBytes = 16;  // what TMA asks of an address
-
 /// Operands for a product without blocks of k whose rows only the metadata knows: one block, in
 /// which TMA finds a row of one zero and zeros outside of it, with scales of zero.
 void bind_zeros(const void* zeros, kernel::TensorMapSpecs& maps, kernel::Params& params,
@@ -90,7 +89,8 @@ void bind_zeros(const void* zeros, kernel::TensorMapSpecs& maps, kernel::Params&
   params.scales_of_a = params.scales_of_b = none;
 }
 
-kernel::Params bind_params(const cuda::Driver& driver, const GemmCall& call, const CudaGemm& gemm) {
+kernel::Params bind_params(const GemmCall& call, const CudaGemm& gemm) {
+  const cuda::Driver& driver = gemm.device->driver();
   const plan::GemmPlan& plan = gemm.plan;
   const GemmOperands& operands = call.operands;
   const kernel::Sizes sizes = plan::sizes_of(call.problem);
@@ -103,7 +103,7 @@ kernel::Params bind_params(const cuda::Driver& driver, const GemmCall& call, con
                                               plan.order, weights_early);
   kernel::TensorMapSpecs maps = kernel::describe_tensor_maps(plan.config, sizes);
   const void *a = operands.a.data, *b = operands.b.data;
-  if (call.problem.k == 0) bind_zeros(gemm.zeros.data(), maps, params, a, b);
+  if (call.problem.k == 0) bind_zeros(cuda::zeros(*gemm.device), maps, params, a, b);
   encode(driver, "a", maps.a, a, params.a);
   encode(driver, "b", maps.b, b, params.b);
   encode(driver, "b_strip", maps.b_strip, b, params.b_strip);
@@ -225,13 +225,7 @@ CudaGemm bind_cuda_gemm(const GemmCall& call) {
   gemm.shape.cluster.x = extent(plan.launch.cluster);
   gemm.shape.shared_bytes = plan.launch.smem_bytes;
   gemm.shape.programmatic = call.options.programmatic_launch;
-  if (call.problem.k == 0) {
-    gemm.zeros = cuda::Buffer(*gemm.device, kZeroBytes);
-    gemm.zeros.fill(0);
-    const std::int32_t zero = 0;  // and wait, so that any stream may read
-    gemm.zeros.upload(&zero, sizeof zero);
-  }
-  gemm.params = bind_params(gemm.device->driver(), call, gemm);
+  gemm.params = bind_params(call, gemm);
   return gemm;
 }
 

@@ -7,7 +7,6 @@
 #include "api/gemm_memo.hpp"
 #include "cuda/device.hpp"
 #include "cuda/launch.hpp"
-#include "cuda/memory.hpp"
 #include "gemm/launch.hpp"
 
 namespace fathom::api {
@@ -22,7 +21,6 @@ struct CudaGemm : PlannedGemm {
   // kKernel:
   cuda::LaunchShape shape{};
   device::gemm::Params params{};
-  cuda::Buffer zeros;  ///< what a grouped product reads whose k is 0
 };
 
 /// What the planner knows of a device of this machine.

@@ -5,6 +5,8 @@
 
 #include <bit>
 #include <cstddef>
+#include <map>
+#include <mutex>
 
 #include <fathom/error.hpp>
 
@@ -19,7 +21,13 @@ Buffer::Buffer(const Device& device, std::int64_t bytes) : device_(&device), byt
 }
 
 Buffer::~Buffer() {
-  if (pointer_ != 0) device_->driver().api().mem_free(pointer_);
+  if (pointer_ == 0) return;
+  const abi::Api& api = device_->driver().api();
+  // No ContextGuard: it throws, and a failure here can only mean that the process is shutting down.
+  if (api.ctx_push_current(device_->context()) != abi::kSuccess) return;
+  api.mem_free(pointer_);
+  abi::Context popped = nullptr;
+  api.ctx_pop_current(&popped);
 }
 
 void Buffer::swap(Buffer& other) noexcept {
@@ -70,6 +78,22 @@ void set_zero(const Device& device, void* data, std::int64_t rows, std::int64_t 
           reinterpret_cast<abi::DevicePointer>(data), static_cast<std::size_t>(pitch_bytes), 0,
           static_cast<std::size_t>(row_bytes), static_cast<std::size_t>(rows), stream),
       "cuMemsetD2D8Async", "setting a result to zero");
+}
+
+const void* zeros(const Device& device) {
+  static std::mutex mutex;
+  static auto& buffers = *new std::map<const Device*, Buffer>;  // never freed
+  const std::lock_guard lock(mutex);
+  Buffer& kept = buffers[&device];
+  if (kept.bytes() == 0) {
+    const CaptureModeGuard capture(device.driver());
+    const Stream stream(device);  // one that nobody captures
+    Buffer made(device, 16);
+    made.fill(0, stream.handle());
+    stream.synchronize();
+    kept = std::move(made);
+  }
+  return kept.data();
 }
 
 void copy_to_host(const Device& device, void* to, const void* from, std::int64_t bytes,

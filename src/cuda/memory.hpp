@@ -1,5 +1,6 @@
 // Device memory, streams, events and graphs as owned objects, for the command line, the benchmarks
-// and the tests. The operations themselves own none of these. Runtime layer; knows no kernel.
+// and the tests. The operations themselves own none of these, but share the zeros of a device.
+// Runtime layer; knows no kernel.
 #pragma once
 
 #include <bit>
@@ -45,6 +46,10 @@ class Buffer {
 /// Allocates nothing, waits for nothing.
 void set_zero(const Device& device, void* data, std::int64_t rows, std::int64_t row_bytes,
               std::int64_t pitch_bytes, abi::Stream stream);
+
+/// 16 bytes of zeros on the device, which any stream may read to the end of the process: a graph
+/// may hold their address. The first call for a device makes them, also while a stream captures.
+const void* zeros(const Device& device);
 
 /// Copies from device memory of anybody's, ordered in `stream`, complete on return.
 void copy_to_host(const Device& device, void* to, const void* from, std::int64_t bytes,

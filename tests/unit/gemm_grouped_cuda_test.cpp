@@ -201,6 +201,20 @@ TEST_F(GemmGroupedCudaTest, WithoutKTheKernelStoresZerosFromZeros) {
   EXPECT_EQ(gpu_.count("cuMemAlloc"), 0) << "at launch";
 }
 
+TEST_F(GemmGroupedCudaTest, WithoutKACallMayBeCaptured) {
+  const Operands o = make<std::int32_t>(Form::kMasked, {1, 2, 3}, 0);
+  const cuda::Stream stream(device());
+  gpu_.clear_record();
+  stream.begin_capture();
+  grouped_gemm(context(), o.views, {}, stream.handle());
+  grouped_gemm(context(), o.views, {}, stream.handle());
+  const cuda::abi::GraphExec graph = stream.end_capture();
+  EXPECT_EQ(gpu_.count("cuMemAlloc"), 1);
+  EXPECT_EQ(gpu_.count("cuMemFree"), 0) << "the graph reads it";
+  stream.replay(graph);
+  stream.destroy_graph(graph);
+}
+
 TEST_F(GemmGroupedCudaTest, CanImplementTellsWhatIsRefused) {
   Operands o = make<std::int32_t>(Form::kMasked, {1, 2, 3});
   EXPECT_EQ(can_implement(context(), o.views), std::nullopt);
