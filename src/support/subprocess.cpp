@@ -48,7 +48,12 @@ ProcessResult run_process(std::span<const std::string> argv) {
   ProcessResult result;
   result.output = read_all(read_end.get()).value_or("");
   int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  while (::waitpid(pid, &status, 0) < 0) {
+    if (errno == EINTR) continue;
+    throw Error(ErrorCode::kIo,
+                fmt::format("run {}: its exit code is lost: {}; a process that ignores SIGCHLD or "
+                            "waits for every child cannot start programs: set SIGCHLD to SIG_DFL",
+                            argv[0], errno_text(errno)));
   }
   result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return result;

@@ -12,7 +12,7 @@ struct ProcessResult {
 };
 
 /// Runs argv[0] (searched in PATH when it holds no slash) with these arguments and waits. Throws
-/// Error(kIo) when it cannot be started.
+/// Error(kIo) when it cannot be started, or when its exit code is lost.
 ProcessResult run_process(std::span<const std::string> argv);
 
 /// "a 'b c'": the command as a person would type it, for messages.
