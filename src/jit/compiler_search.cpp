@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <system_error>
+#include <tuple>
 
 namespace fathom::jit {
 namespace fs = std::filesystem;
@@ -46,18 +48,17 @@ std::vector<fs::path> entries_of(const fs::path& directory) {
 /// The libraries that lie right in `directory`, one per major version.
 std::vector<NvrtcFiles> libraries_in(const fs::path& directory) {
   std::vector<NvrtcFiles> found;
-  std::vector<std::pair<fs::path, std::pair<int, int>>> builtins;
+  std::set<std::pair<int, int>> builtins;  // versions of those that lie there
   for (const fs::path& entry : entries_of(directory)) {
     const std::string name = entry.filename().native();
     if (name.starts_with(kBuiltins)) {
-      if (const auto version = parse_version(name.substr(kBuiltins.size()))) {
-        builtins.emplace_back(entry, *version);
-      }
+      if (const auto version = parse_version(name.substr(kBuiltins.size())))
+        builtins.insert(*version);
     } else if (name == kLibrary) {
-      found.push_back({entry, {}});  // kept only when no numbered name is there
+      found.push_back({entry});  // kept only when no numbered name is there
     } else if (name.starts_with(kLibrary) && name[kLibrary.size()] == '.') {
       const auto version = parse_version(name.substr(kLibrary.size() + 1));
-      if (version) found.push_back({entry, {}, version->first, version->second});
+      if (version) found.push_back({entry, version->first, version->second});
     }
   }
   std::stable_sort(found.begin(), found.end(),
@@ -67,12 +68,12 @@ std::vector<NvrtcFiles> libraries_in(const fs::path& directory) {
   };
   found.erase(std::unique(found.begin(), found.end(), same_major), found.end());
   for (NvrtcFiles& files : found) {
-    for (const auto& [path, version] : builtins) {
-      if (files.major != 0 && version.first != files.major) continue;
-      files.builtins = path;
-      files.major = version.first;
-      files.minor = version.second;
-    }
+    const auto fits = [major = files.major](const std::pair<int, int>& version) {
+      return major == 0 || version.first == major;
+    };
+    // Builtins of several versions tell nothing: one of them is a leftover.
+    if (std::count_if(builtins.begin(), builtins.end(), fits) != 1) continue;
+    std::tie(files.major, files.minor) = *std::find_if(builtins.begin(), builtins.end(), fits);
   }
   return found;
 }
@@ -155,7 +156,7 @@ NvrtcSearch search_nvrtc(const CompilerSettings& settings) {
       if (same) search.found.push_back(std::move(files));
     }
     // A library under another name, or a bare name that the loader will find.
-    if (search.found.empty()) search.found.push_back({settings.nvrtc, {}});
+    if (search.found.empty()) search.found.push_back({settings.nvrtc});
     return search;
   }
   for (const fs::path& directory : settings.site_packages) append_wheels(search.looked, directory);

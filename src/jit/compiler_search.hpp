@@ -32,10 +32,8 @@ struct CompilerSettings {
 
 struct NvrtcFiles {
   std::filesystem::path library;  ///< .../libnvrtc.so.13
-  std::filesystem::path
-      builtins;    ///< .../libnvrtc-builtins.so.13.5, empty when there is none beside it
-  int major = 0;   ///< 0 = the file names do not tell
-  int minor = -1;  ///< -1 = the file names do not tell
+  int major = 0;                  ///< 0 = the file names do not tell
+  int minor = -1;                 ///< -1 = the file names do not tell
 };
 
 /// The NVRTC in one directory, or those of the toolkit layouts under it; newest major first.

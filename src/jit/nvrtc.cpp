@@ -39,7 +39,7 @@ struct Nvrtc::Functions {
   int major = 0;
   int minor = 0;
 
-  std::string load(const NvrtcFiles& files);
+  std::string load(const std::filesystem::path& file);
   void check(int result, const char* call, std::string_view name) const {
     if (result == kSuccess) return;
     throw Error(ErrorCode::kCompileFailed, fmt::format("compile {}: {} gave {} ({})", name, call,
@@ -48,14 +48,9 @@ struct Nvrtc::Functions {
 };
 
 /// Empty, or why the library cannot be used.
-std::string Nvrtc::Functions::load(const NvrtcFiles& files) {
+std::string Nvrtc::Functions::load(const std::filesystem::path& file) {
   std::string why;
-  // By its full path and first: libnvrtc asks the loader for the bare name, which would search the
-  // system's directories.
-  if (!files.builtins.empty() && !support::SharedLibrary::open(files.builtins.native(), why)) {
-    return why;
-  }
-  const auto library = support::SharedLibrary::open(files.library.native(), why);
+  const auto library = support::SharedLibrary::open(file.native(), why);
   if (!library) return why;
   const char* missing = nullptr;
   const auto bind = [&]<typename Result, typename... Arguments>(Result (*&target)(Arguments...),
@@ -76,6 +71,14 @@ std::string Nvrtc::Functions::load(const NvrtcFiles& files) {
   bind(ptx, "nvrtcGetPTX");
   if (missing != nullptr) return fmt::format("it has no function {}", missing);
   if (version(&major, &minor) != kSuccess) return "nvrtcVersion failed";
+  // By its full path and before anything is compiled: libnvrtc then asks the loader for the bare
+  // name, which would search the system's directories.
+  const std::filesystem::path builtins =
+      file.parent_path() / fmt::format("libnvrtc-builtins.so.{}.{}", major, minor);
+  std::error_code error;
+  if (std::filesystem::exists(builtins, error)) {
+    if (!support::SharedLibrary::open(builtins.native(), why)) return why;
+  }
   return "";
 }
 
@@ -109,7 +112,7 @@ std::string Nvrtc::location() const {
 const Nvrtc::Functions& Nvrtc::functions() {
   loaded_.run([this] {
     auto functions = std::make_unique<Functions>();
-    const std::string why = functions->load(files_);
+    const std::string why = functions->load(files_.library);
     if (!why.empty()) {
       throw Error(
           ErrorCode::kCompileFailed,

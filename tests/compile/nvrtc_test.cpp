@@ -85,6 +85,19 @@ TEST_P(NvrtcWheel, LoadsItsOwnBuiltins) {
   EXPECT_TRUE(mapped);
 }
 
+TEST_P(NvrtcWheel, LeavesBuiltinsOfAnotherVersionAlone) {
+  const support::TemporaryDirectory directory("fathom-test");
+  const std::filesystem::path library = nvrtc_->location();
+  for (const auto& item : std::filesystem::directory_iterator(library.parent_path()))
+    std::filesystem::create_symlink(item.path(), directory.path() / item.path().filename());
+  const std::string other = "libnvrtc-builtins.so." + std::to_string(GetParam()) + ".99";
+  support::write_file_atomically(directory.path() / other, "");
+  Nvrtc nvrtc(nvrtc_in(directory.path()).at(0));
+  EXPECT_EQ(nvrtc.unusable(GetParam()), "");
+  EXPECT_EQ(nvrtc.identity(), nvrtc_->identity());
+  EXPECT_TRUE(nvrtc.compile(request("plain", kPlain)).ok);
+}
+
 TEST_P(NvrtcWheel, ReportsSpills) {
   const CompileOutput output = nvrtc_->compile(request("spilling", kSpilling));
   ASSERT_TRUE(output.ok) << output.log;

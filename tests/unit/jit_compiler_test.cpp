@@ -55,9 +55,16 @@ TEST_F(JitCompilerSearch, KnowsBothLayoutsOfTheWheels) {
 
   const NvrtcSearch search = search_nvrtc(settings_);
   ASSERT_EQ(search.found.size(), 2u);
-  EXPECT_EQ(search.found[0].builtins.filename(), "libnvrtc-builtins.so.13.5");
   EXPECT_EQ(search.found[0].minor, 5);
-  EXPECT_EQ(search.found[1].builtins.filename(), "libnvrtc-builtins.so.12.9");
+  EXPECT_EQ(search.found[1].minor, 9);
+}
+
+TEST_F(JitCompilerSearch, BuiltinsOfTwoVersionsTellNone) {
+  place("cuda/lib64", 12, "12.4");
+  place("cuda/lib64", 12, "12.4.127");
+  EXPECT_EQ(nvrtc_in(root_ / "cuda").at(0).minor, 4);
+  place("cuda/lib64", 12, "12.6");
+  EXPECT_EQ(nvrtc_in(root_ / "cuda").at(0).minor, -1);
 }
 
 TEST_F(JitCompilerSearch, PrefersTheCallersPackagesThenTheEnvironmentThenTheSystem) {
