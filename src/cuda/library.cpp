@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "cuda/device.hpp"
+#include "cuda/nvtx.hpp"
 
 namespace fathom::cuda {
 
@@ -43,6 +44,7 @@ Function Library::load_function(const Device& device, const std::string& name,
   function.name = name;
   function.dynamic_shared_bytes = shared_bytes;
   driver_.check(api.kernel_get_function(&function.handle, kernel), "cuKernelGetFunction", doing);
+  find_profiler();
   // Lazy loading would put the upload into the first launch, which may be inside a graph capture.
   if (api.func_load != nullptr) driver_.check(api.func_load(function.handle), "cuFuncLoad", doing);
   const auto attribute = [&](abi::FunctionAttribute which) {

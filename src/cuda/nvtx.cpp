@@ -29,6 +29,10 @@ const Nvtx& nvtx() {
 
 }  // namespace
 
+void find_profiler() {
+  nvtx();
+}
+
 ProfilerRange::ProfilerRange(const char* name) {
   if (nvtx().push != nullptr) nvtx().push(name);
 }

@@ -3,6 +3,9 @@
 
 namespace fathom::cuda {
 
+/// Looks for the extension, once, so that the first range loads nothing.
+void find_profiler();
+
 /// Marks this scope under `name` on the calling thread's timeline. Without libnvToolsExt on the
 /// loader's path (or in the process already, as with torch) it does nothing and costs one
 /// comparison.

@@ -10,6 +10,10 @@
 #include <fstream>
 #include <string>
 
+#include "cuda/driver.hpp"
+#include "cuda/launch.hpp"
+#include "support/recording_cuda.hpp"
+
 namespace fathom::cuda {
 namespace {
 
@@ -22,14 +26,19 @@ int stand_in_depth(void) { return depth; }
 int stand_in_pushed(void) { return pushed; }
 )";
 
-/// 0 when a range was pushed at its start and popped at its end.
-int exit_code_with_stand_in(const std::filesystem::path& folder) {
+/// The stand-in, loaded; null when it could not be.
+void* load_stand_in(const std::filesystem::path& folder) {
   std::ofstream(folder / "nvtx.c") << kStandIn;
   const std::string library = (folder / "stand_in.so").string();
   const std::string build = "cc -shared -fPIC -Wl,-soname,libnvToolsExt.so.1 -o " + library + " " +
                             (folder / "nvtx.c").string();
-  if (std::system(build.c_str()) != 0) return 10;
-  void* handle = dlopen(library.c_str(), RTLD_NOW);
+  if (std::system(build.c_str()) != 0) return nullptr;
+  return dlopen(library.c_str(), RTLD_NOW);
+}
+
+/// 0 when a range was pushed at its start and popped at its end.
+int exit_code_of_a_range(const std::filesystem::path& folder) {
+  void* handle = load_stand_in(folder);
   if (handle == nullptr) return 11;
   const auto depth = reinterpret_cast<int (*)()>(dlsym(handle, "stand_in_depth"));
   const auto pushed = reinterpret_cast<int (*)()>(dlsym(handle, "stand_in_pushed"));
@@ -40,17 +49,36 @@ int exit_code_with_stand_in(const std::filesystem::path& folder) {
   return depth() == 0 ? 0 : 13;
 }
 
-int exit_code_in_a_folder() {
+/// 0 when a launch did not find what came after its kernel was loaded.
+int exit_code_of_a_launch(const std::filesystem::path& folder) {
+  const testing::RecordingCuda gpu;
+  const Driver& driver = Driver::load(gpu.path());
+  const Function function =
+      driver.library("key", [] { return "fp8_gemm"; }).function(driver.device(0), "fp8_gemm", 0);
+  void* handle = load_stand_in(folder);
+  if (handle == nullptr) return 11;
+  launch(function, {.block = {128}}, nullptr, nullptr);
+  return reinterpret_cast<int (*)()>(dlsym(handle, "stand_in_pushed"))();
+}
+
+int exit_code_in_a_folder(int (*exit_code)(const std::filesystem::path& folder)) {
   std::string folder = (std::filesystem::temp_directory_path() / "fathom-nvtx-XXXXXX").string();
   if (mkdtemp(folder.data()) == nullptr) return 9;
-  const int code = exit_code_with_stand_in(folder);
+  const int code = exit_code(folder);
   std::filesystem::remove_all(folder);
   return code;
 }
 
 TEST(NvtxDeathTest, RangesReachTheToolsExtension) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");  // a process that has not looked for it yet
-  EXPECT_EXIT(std::_Exit(exit_code_in_a_folder()), ::testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(std::_Exit(exit_code_in_a_folder(exit_code_of_a_range)), ::testing::ExitedWithCode(0),
+              "");
+}
+
+TEST(NvtxDeathTest, ALaunchDoesNotLookForTheToolsExtension) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(std::_Exit(exit_code_in_a_folder(exit_code_of_a_launch)),
+              ::testing::ExitedWithCode(0), "");
 }
 
 }  // namespace
