@@ -11,6 +11,7 @@
 #include <new>
 #include <numeric>
 #include <stdexcept>
+#include <system_error>
 #include <thread>
 
 #include "emulator/cluster.hpp"
@@ -68,10 +69,17 @@ class Workers {
   }
 
   std::vector<ClusterResult> run(int num_threads) {
-    std::vector<std::thread> helpers;
-    for (int i = 1; i < num_threads; ++i) helpers.emplace_back([this] { work(); });
-    work();
-    for (std::thread& helper : helpers) helper.join();
+    {
+      std::vector<std::jthread> helpers;
+      for (int i = 1; i < num_threads; ++i) {
+        try {
+          helpers.emplace_back([this] { work(); });
+        } catch (const std::system_error&) {
+          break;  // the process may start no more threads: fewer do the same work
+        }
+      }
+      work();
+    }
     if (problem_) std::rethrow_exception(problem_);
     return std::move(results_);
   }
