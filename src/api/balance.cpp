@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 
 #include "api/balance_check.hpp"
 #include "plan/balance_bound.hpp"
@@ -201,8 +202,9 @@ std::vector<Transfer> transfers(std::span<const std::int64_t> current,
                                 const LinkLimits& limits) {
   check_limits(limits);
   // The number of experts is not given; both placements hold every one of them.
-  const std::int64_t experts =
-      current.empty() ? 0 : *std::max_element(current.begin(), current.end()) + 1;
+  const std::int64_t last =
+      current.empty() ? -1 : *std::max_element(current.begin(), current.end());
+  const std::int64_t experts = std::min(last, INT64_MAX - 1) + 1;
   Deployment ungrouped = deployment;
   ungrouped.num_groups = 1;
   BalanceProblem problem = api::check_deployment(ungrouped, experts);

@@ -176,5 +176,16 @@ TEST(BalanceTransfers, RefuseLimitsThatLetNothingPass) {
   EXPECT_THROW(balance::transfers({}, placement, d), Error);
 }
 
+TEST(BalanceTransfers, RefuseANumberThatNoExpertHas) {
+  const std::vector<std::int64_t> good = {0, 1}, bad = {0, INT64_MAX};
+  try {
+    balance::transfers(bad, good, {.num_replicas = 2, .num_gpus = 2});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+    EXPECT_THAT(error.what(), testing::HasSubstr("every expert needs a slot"));
+  }
+}
+
 }  // namespace
 }  // namespace fathom
