@@ -126,7 +126,7 @@ constexpr Command kCommands[] = {
     {"path", "Print where it lies", show_path},
     {"list", "List the kernels", list_files},
     {"verify", "Check every kernel's checksum; exit code 1 when one is damaged", verify_files},
-    {"clear", "Remove the user's kernels; the system's stay", clear_files},
+    {"clear", "Remove the user's kernels and refused sources; the system's stay", clear_files},
 };
 
 }  // namespace

@@ -195,7 +195,7 @@ std::string Builder::keep_source(const CompileRequest& request, const CacheKey& 
   };
   try {
     if (!options_.cache_directory.empty()) {
-      return write_below(options_.cache_directory / "failed" / key.text);
+      return write_below(cache_.failed_path() / key.text);
     }
   } catch (const std::exception&) {
     // An unwritable cache; the error that matters is the compiler's.

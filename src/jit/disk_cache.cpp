@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <ctime>
 #include <memory>
+#include <system_error>
 
 namespace fathom::jit {
 namespace {
@@ -279,10 +280,13 @@ std::string DiskCache::problem() const {
 std::int64_t DiskCache::clear() {
   std::int64_t removed = 0;
   const Opened directory = open_directory(false);
-  if (!directory.fd) {
-    if (!directory.absent) warn_unusable(directory.problem);
+  if (!directory.fd && !directory.absent) {
+    warn_unusable(directory.problem);
     return removed;
   }
+  std::error_code ignored;
+  if (!options_.directory.empty()) std::filesystem::remove_all(failed_path(), ignored);
+  if (directory.absent) return removed;
   for (const std::string& name : names_in(directory.fd.get())) {
     // Temporary files stay: another process may be about to rename one; evict removes those that
     // nobody will.

@@ -58,7 +58,7 @@ class DiskCache {
   };
   /// Every kernel file, read and checked, sorted by name.
   std::vector<File> list();
-  /// Removes every kernel; gives how many.
+  /// Removes every kernel and what failed_path() holds; gives how many kernels.
   std::int64_t clear();
 
   /// Why the directory cannot be used; empty when it can, or when it is not there yet.
@@ -66,6 +66,8 @@ class DiskCache {
 
   /// Where kernels lie: directory / kSubdirectory.
   std::filesystem::path kernels_path() const;
+  /// Where the builder keeps sources that a compiler refused.
+  std::filesystem::path failed_path() const { return options_.directory / "failed"; }
   const std::filesystem::path& directory() const { return options_.directory; }
 
  private:

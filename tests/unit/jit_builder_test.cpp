@@ -275,6 +275,14 @@ TEST_F(JitBuilder, ARefusedSourceSaysEverything) {
   EXPECT_EQ(compiler_->compiles, 2) << "a failure is not remembered";
 }
 
+TEST_F(JitBuilder, AClearedCacheKeepsNoRefusedSource) {
+  Builder builder(options(), kHeaders, compiler_);
+  message_of([&] { builder.build("k", "#error"); });
+  EXPECT_FALSE(fs::is_empty(builder.cache().failed_path()));
+  EXPECT_EQ(builder.cache().clear(), 0);
+  EXPECT_FALSE(fs::exists(builder.cache().failed_path()));
+}
+
 TEST_F(JitBuilder, ARefusedSourceIsKeptWithoutACacheDirectoryToo) {
   BuilderOptions nowhere = options();
   nowhere.cache_directory = "/proc/self/fathom";
