@@ -169,7 +169,7 @@ Report bench(const BenchFlags& flags, const CommonFlags& common) {
   BenchReport report(common, flags.output, static_cast<std::int64_t>(specs.size()));
   report.begin({{"cpu", cpu_json(context.options())}, {"seed", common.seed}},
                fmt::format("fathom {} ({}), {}, {} threads; median [p10, p90]\n", version(),
-                           commit(), cpu_model(), cpu_threads(context.options())));
+                           commit(), cpu_model(), context.options().num_threads));
   for (const reference::ProblemSpec& spec : specs) {
     const Json row = result_json(bench_on_cpu(context, spec, options));
     report.add(row, result_text(row));

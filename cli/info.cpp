@@ -131,14 +131,14 @@ Report info(const CommonFlags& common) {
   json["commit"] = commit();
   json["build"] = build_json();
   json["cpu"] = cpu_json(options);
-  json["threads"] = cpu_threads(options);
+  json["threads"] = options.num_threads;
   json["openblas"] = openblas_json(options);
   int driver_version = 0;
   Json gpus;
   json["driver"] = driver_json(options, gpus, driver_version);
   json["gpus"] = gpus;
   json["compiler"] = compiler_json(context, driver_version);
-  json["cache_dir"] = options.cache_dir.empty() ? api::default_cache_dir() : options.cache_dir;
+  json["cache_dir"] = options.cache_dir;
   json["settings"] = settings_json();
   return make_report(json, info_text(json));
 }

@@ -1,10 +1,11 @@
 // The machine in words. Command-line layer.
 #include "machine.hpp"
 
-#include <sched.h>
 #include <sys/utsname.h>
 
 #include <fstream>
+
+#include "cpu/parallel.hpp"
 
 namespace fathom::cli {
 
@@ -18,17 +19,9 @@ std::string cpu_model() {
   return uname(&system) == 0 ? system.machine : "unknown";
 }
 
-int usable_cores() {
-  cpu_set_t set;
-  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-}
-
-int cpu_threads(const ContextOptions& options) {
-  return options.num_threads > 0 ? options.num_threads : usable_cores();
-}
-
 Json cpu_json(const ContextOptions& options) {
-  return Json{{"model", cpu_model()}, {"cores", usable_cores()}, {"threads", cpu_threads(options)}};
+  return Json{
+      {"model", cpu_model()}, {"cores", cpu::usable_cores()}, {"threads", options.num_threads}};
 }
 
 }  // namespace fathom::cli

@@ -10,13 +10,7 @@ namespace fathom::cli {
 
 std::string cpu_model();
 
-/// Cores that this process may use.
-int usable_cores();
-
-/// The threads that the CPU backend uses with these options.
-int cpu_threads(const ContextOptions& options);
-
-/// {"model", "cores", "threads"}
+/// {"model", "cores", "threads"}, the options as a Context holds them.
 Json cpu_json(const ContextOptions& options);
 
 }  // namespace fathom::cli

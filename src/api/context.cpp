@@ -2,8 +2,6 @@
 // nothing, opens nothing.
 #include <fathom/context.hpp>
 
-#include <sched.h>
-
 #include <cstdio>
 #include <memory>
 #include <utility>
@@ -12,20 +10,10 @@
 
 #include "api/context_impl.hpp"
 #include "api/environment.hpp"
+#include "cpu/parallel.hpp"
 
 namespace fathom {
 namespace {
-
-// Counts what the affinity mask allows: a container or taskset that grants two cores of a large
-// machine gets two.
-int usable_cores() {
-  constexpr int kMaxCores = 8192;  // the kernel's own largest NR_CPUS
-  const std::unique_ptr<cpu_set_t, void (*)(cpu_set_t*)> cores(
-      CPU_ALLOC(kMaxCores), [](cpu_set_t* set) { CPU_FREE(set); });
-  const std::size_t bytes = CPU_ALLOC_SIZE(kMaxCores);
-  if (!cores || sched_getaffinity(0, bytes, cores.get()) != 0) return 1;
-  return CPU_COUNT_S(bytes, cores.get());
-}
 
 ContextOptions with_defaults(ContextOptions options) {
   if (options.num_threads < 0) {
@@ -41,7 +29,7 @@ ContextOptions with_defaults(ContextOptions options) {
                 fmt::format("Context: cache_limit_mib is {}; it needs 0 to 2^40; 0 sets no limit",
                             options.cache_limit_mib));
   }
-  if (options.num_threads == 0) options.num_threads = usable_cores();
+  if (options.num_threads == 0) options.num_threads = cpu::usable_cores();
   if (options.cache_dir.empty()) options.cache_dir = api::default_cache_dir();
   return options;
 }

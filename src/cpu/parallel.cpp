@@ -1,15 +1,28 @@
 // Independent pieces of work over a few threads. See parallel.hpp.
 #include "cpu/parallel.hpp"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <system_error>
 #include <thread>
 #include <vector>
 
 namespace fathom::cpu {
+
+int usable_cores() {
+  constexpr int kMaxCores = 8192;  // the kernel's own largest NR_CPUS
+  const std::unique_ptr<cpu_set_t, void (*)(cpu_set_t*)> cores(
+      CPU_ALLOC(kMaxCores), [](cpu_set_t* set) { CPU_FREE(set); });
+  const std::size_t bytes = CPU_ALLOC_SIZE(kMaxCores);
+  if (!cores || sched_getaffinity(0, bytes, cores.get()) != 0) return 1;
+  return CPU_COUNT_S(bytes, cores.get());
+}
+
 void parallel_for(std::int64_t count, int threads,
                   const std::function<void(int thread, std::int64_t i)>& work) {
   std::atomic<std::int64_t> next{0};

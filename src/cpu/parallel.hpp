@@ -7,6 +7,10 @@
 
 namespace fathom::cpu {
 
+/// Cores that the affinity mask allows: a container or taskset that grants two cores of a large
+/// machine gets two.
+int usable_cores();
+
 /// Calls work(thread, i) for i in [0, count) from up to `threads` threads, the caller's among them;
 /// `thread` counts them from 0. Pieces are handed out in order as threads fall free. Rethrows the
 /// first exception after all threads have stopped.

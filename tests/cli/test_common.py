@@ -15,7 +15,8 @@ def test_info_fields(no_gpu):
     info = succeed("info", env=no_gpu | {"FATHOM_NUM_THREADS": "1"})
     for field in ("version", "commit", "build", "cpu", "threads", "openblas", "driver", "gpus", "compiler", "cache_dir"):
         assert field in info.json
-    assert info["threads"] == 1
+    assert info["threads"] == info["cpu"]["threads"] == 1
+    assert info["cpu"]["cores"] == len(os.sched_getaffinity(0))
     assert info["gpus"] == [] and info["driver"]["found"] is False and info["driver"]["reason"]
     settings = {setting["variable"]: setting for setting in info["settings"]}
     assert settings["FATHOM_NUM_THREADS"]["source"] == "environment"
