@@ -35,8 +35,9 @@ class Device {
   abi::Context context() const { return context_; }
   /// Throws Error(kUnsupported) that names this device unless it is sm_90.
   void require_hopper() const;
-  /// Throws Error(kInvalidArgument) unless a kernel on this device can read `pointer`; `what` names
-  /// it in the message. Asks the driver, reads no data.
+  /// Throws Error(kInvalidArgument) unless CUDA knows `pointer` or this device reads any memory;
+  /// `what` names it in the message. Memory of another GPU passes: with peer access it is as good,
+  /// and the driver does not tell whether that is enabled. Asks the driver, reads no data.
   void require_accessible(const void* pointer, std::string_view what) const;
 
  private:
