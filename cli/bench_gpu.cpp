@@ -47,7 +47,8 @@ const Contender* find(const ShapeResult& result, const std::string& name) {
 }
 
 /// One entry of results[]: the fields of the CPU benchmark, so that bench compare reads both.
-Json result_json(const ShapeResult& shape, const Contender& ours, const std::string& timer) {
+Json result_json(const ShapeResult& shape, const Contender& ours,
+                 const bench::GpuBenchOptions& options, const std::string& timer) {
   const bench::DenseShape& s = shape.shape;
   Json json;
   json["m"] = s.m;
@@ -58,7 +59,7 @@ Json result_json(const ShapeResult& shape, const Contender& ours, const std::str
   json["out_dtype"] = "bf16";
   json["scale_b"] = "128x128";
   json["backend"] = "cuda";
-  json["config"] = ours.config;
+  put_config(json, ours, options);
   json["clock"] = timer;
   if (!ours.error.empty()) {
     json["error"] = ours.error;
@@ -209,7 +210,7 @@ Report bench_on_gpu(const Context& context, const GpuBenchFlags& flags,
   bench::run_gpu_bench(gpu, [&](const ShapeResult& shape) {
     for (const Contender& ours : shape.contenders) {
       if (ours.name != "fathom" || (asks_for_all(flags) && !ours.error.empty())) continue;
-      const Json row = result_json(shape, ours, gpu.conditions().timer);
+      const Json row = result_json(shape, ours, options, gpu.conditions().timer);
       report.add(row, row_text(row));
     }
     report.advance();

@@ -29,6 +29,11 @@ std::string conditions_text(const Json& conditions) {
                      conditions["flush"].get<std::string>(), conditions["rounds"].get<int>());
 }
 
+void put_config(Json& json, const bench::Contender& ours, const bench::GpuBenchOptions& options) {
+  json["config"] = ours.config;
+  if (options.configs.size() > 1 || options.candidates > 0) json["requested_config"] = ours.config;
+}
+
 void put_times(Json& json, const bench::Contender& ours, double flops, double bytes) {
   json["median_us"] = ours.median_us;
   json["min_us"] = ours.low_us;

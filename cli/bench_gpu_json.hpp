@@ -16,6 +16,10 @@ Json conditions_json(const bench::BenchConditions& ran_on, const bench::GpuBench
 /// The same in one line, without its end.
 std::string conditions_text(const Json& conditions);
 
+/// "config", and "requested_config" where several were asked for: rows of one shape differ by it
+/// alone.
+void put_config(Json& json, const bench::Contender& ours, const bench::GpuBenchOptions& options);
+
 /// `flops`, `bytes`: of one call.
 void put_times(Json& json, const bench::Contender& ours, double flops, double bytes);
 

@@ -38,7 +38,8 @@ const Contender* find(const GroupedResult& result, const std::string& name) {
 }
 
 /// One entry of results[]: the fields of the other benchmarks, so that bench compare reads it.
-Json result_json(const GroupedResult& result, std::size_t at, const std::string& timer) {
+Json result_json(const GroupedResult& result, std::size_t at,
+                 const bench::GpuBenchOptions& options, const std::string& timer) {
   const bench::GroupedShape& s = result.shape;
   const Contender& ours = result.contenders[at];
   Json json;
@@ -51,7 +52,7 @@ Json result_json(const GroupedResult& result, std::size_t at, const std::string&
   json["out_dtype"] = "bf16";
   json["scale_b"] = "128x128";
   json["backend"] = "cuda";
-  json["config"] = ours.config;
+  put_config(json, ours, options);
   json["clock"] = timer;
   json["rows_valid"] = s.valid_rows();
   json["rows_computed"] = result.rows_computed[at];
@@ -115,7 +116,7 @@ Report bench_groups_on_gpu(const Context& context, const GpuBenchFlags& flags,
       // Of many configs, those that cannot compute a shape are left out of its rows.
       const bool left_out = options.configs.size() > 1 && !ours.error.empty();
       if (ours.name != "fathom" || left_out) continue;
-      const Json row = result_json(shape, i, gpu.conditions().timer);
+      const Json row = result_json(shape, i, options, gpu.conditions().timer);
       report.add(row, row_text(row));
     }
     report.advance();

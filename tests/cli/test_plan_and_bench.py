@@ -115,9 +115,42 @@ def test_bench_compare(tmp_path):
     for ratio in (0, -1, "nan"):
         assert "--most-slower" in fail(2, "invalid_argument", "bench", "compare", before, after, "--most-slower", ratio)
     other = bench_file(tmp_path / "c", (9, 1.0))
-    assert succeed("bench", "compare", before, other)["geomean_speedup"] is None
-    answer = run("bench", "compare", before, other, "--most-slower", 1.05)
+    answer = run("bench", "compare", before, other)
     assert answer.status == 1 and answer["passed"] is False, "a check that compared nothing"
+    assert answer["geomean_speedup"] is None
+
+
+def test_bench_compare_tells_rows_of_one_shape_apart(tmp_path):
+    paths = []
+    for name, us in (("a", 1.0), ("b", 2.0)):
+        path = bench_file(tmp_path / name, (1, us), (1, us), (1, us), (1, 1.0))
+        file = json.loads(path.read_text())
+        for row, mark in zip(file["results"], ({}, {"name": "even"}, {"name": "skewed"}, {"requested_config": "c"})):
+            row |= mark
+        path.write_text(json.dumps(file))
+        paths.append(path)
+    answer = run("bench", "compare", *paths, "--most-slower", 1.05)
+    assert answer.status == 1 and [result["slower"] for result in answer["results"]] == [True, False, True, True]
+    for row in ("even: dense m=1", "skewed: dense m=1", "bf16 128x128 cpu c"):
+        assert sum(row in result["problem"] for result in answer["results"]) == 1
+    twice = bench_file(tmp_path / "twice", (1, 1.0), (1, 2.0))
+    assert "two results" in fail(2, "invalid_argument", "bench", "compare", paths[0], twice)
+
+
+def test_bench_compare_of_rows_without_a_time(tmp_path):
+    good = bench_file(tmp_path / "good", (1, 1.0), (2, 1.0))
+    file = json.loads(good.read_text())
+    del file["results"][1]["median_us"]
+    file["results"][1]["error"] = "too many rows"
+    bad = tmp_path / "bad"
+    bad.write_text(json.dumps(file))
+    for before, after, status in ((good, bad, 1), (bad, good, 0), (bad, bad, 0)):
+        answer = run("bench", "compare", before, after)
+        assert answer.status == status and answer["passed"] is (status == 0) and len(answer["results"]) == 1
+        (left,) = answer["not_compared"]
+        assert "m=2" in left["problem"]
+        assert [left["before_error"] != "", left["after_error"] != ""] == [before is bad, after is bad]
+        assert "not compared" in run_process("bench", "compare", before, after).stdout
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"results": [{}]}', '{"results": 3}', "[" * 100000])
