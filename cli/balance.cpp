@@ -209,6 +209,7 @@ void write_svg(const std::string& path, const std::string& svg) {
 }
 
 Report balance_loads(const BalanceFlags& flags) {
+  if (flags.svg) refuse_input_as_output(*flags.svg, {flags.loads, flags.current});
   const Planned planned = make_planned(flags);
   const Plan& plan = planned.plan;
   const Deployment& d = flags.deployment;

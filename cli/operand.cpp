@@ -105,6 +105,11 @@ std::string OperandSource::scale_origin() const {
   return role_ == Role::kA ? "quantised 1x128" : "quantised 128x128";
 }
 
+std::vector<std::string> OperandSource::paths() const {
+  if (is_float()) return {file_->path()};
+  return {file_->path(), scale_file_->path()};
+}
+
 OperandSource::Loaded OperandSource::load(const Context& context, Backend backend) const {
   return is_float() ? load_float(context, backend) : load_fp8();
 }

@@ -6,6 +6,7 @@
 #include <fathom/quantize.hpp>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "host_tensor.hpp"
 #include "safetensors.hpp"
@@ -26,6 +27,9 @@ class OperandSource {
   bool is_float() const { return scale_entry_ == nullptr; }
   /// Where the scales come from, for the report: "FILE::NAME" or "quantised 1x128".
   std::string scale_origin() const;
+
+  /// The files of values and scales.
+  std::vector<std::string> paths() const;
 
   struct Loaded {
     HostTensor values;  ///< e4m3 [rows, k]

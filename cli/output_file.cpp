@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fathom/error.hpp>
+#include <filesystem>
 #include <random>
 
 #include "interrupt.hpp"
@@ -125,6 +126,17 @@ void OutputFile::commit() {
   if (directory >= 0) {
     fsync(directory);
     close(directory);
+  }
+}
+
+void refuse_input_as_output(const std::string& output, const std::vector<std::string>& inputs) {
+  for (const std::string& input : inputs) {
+    std::error_code missing;
+    if (!std::filesystem::equivalent(output, input, missing)) continue;
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("the output \"{}\" is the input \"{}\", which it would replace; give "
+                            "another output path",
+                            output, input));
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace fathom::cli {
 
@@ -34,6 +35,10 @@ class OutputFile {
   int file_ = -1;
   int interrupt_slot_ = -1;
 };
+
+/// Throws Error(kInvalidArgument) where `output` is one of `inputs`, under whatever name: the result
+/// would take the place of what it was made from.
+void refuse_input_as_output(const std::string& output, const std::vector<std::string>& inputs);
 
 /// Writes a whole text the same way.
 void write_text_file(const std::string& path, const std::string& text);

@@ -14,6 +14,7 @@
 #include "help.hpp"
 #include "host_tensor.hpp"
 #include "json_report.hpp"
+#include "output_file.hpp"
 #include "progress.hpp"
 #include "safetensors.hpp"
 
@@ -247,6 +248,7 @@ Report quantize_file(const QuantizeFlags& flags, const CommonFlags& common) {
   const Backend backend = quantize_backend(chosen_backend(common, context));
   const auto start = std::chrono::steady_clock::now();
   const SafetensorsReader input(flags.input);
+  refuse_input_as_output(flags.output, {flags.input});
   const Selection selection = select(input, flags);
   SafetensorsWriter output(flags.output, output_entries(input, selection), input.header().metadata);
   QuantizeOptions options;

@@ -11,6 +11,7 @@
 #include "host_tensor.hpp"
 #include "json_report.hpp"
 #include "operand.hpp"
+#include "output_file.hpp"
 #include "problem_flags.hpp"
 #include "progress.hpp"
 #include "safetensors.hpp"
@@ -57,6 +58,8 @@ Report multiply(const RunFlags& flags, const CommonFlags& common) {
         fmt::format("run: a is [{}, {}] and b is [{}, {}]; both need the same k, the last extent",
                     a.rows(), a.k(), b.rows(), b.k()));
   }
+  refuse_input_as_output(flags.output, a.paths());
+  refuse_input_as_output(flags.output, b.paths());
   const DType out = out_dtype_of(flags.out_dtype);
   SafetensorsWriter output(
       flags.output, {{.name = "d", .dtype = safetensors_dtype(out), .shape = {a.rows(), b.rows()}}},

@@ -13,6 +13,7 @@
 #include "groups_file.hpp"
 #include "help.hpp"
 #include "json_report.hpp"
+#include "output_file.hpp"
 #include "problem_flags.hpp"
 #include "progress.hpp"
 #include "reference/gemm.hpp"
@@ -176,6 +177,7 @@ Report verify(const VerifyFlags& flags, const CommonFlags& common) {
   options.backend = chosen_backend(common, context);
   const std::optional<Emulator> emulator = start_emulator(flags, common, context);
   const reference::ProblemSpec spec = verify_spec(flags, common);
+  if (flags.dump && flags.groups_file) refuse_input_as_output(*flags.dump, {*flags.groups_file});
   Progress progress("verifying", 5);  // data, reference, its magnitude, product, comparison
   reference::ProblemData data(spec);
   progress.advance(1);

@@ -107,6 +107,29 @@ def test_output_that_cannot_be(tmp_path, model, output):
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
 
 
+def test_an_output_never_replaces_an_input(tmp_path, model):
+    loads, groups = tmp_path / "loads.npy", tmp_path / "groups.json"
+    np.save(loads, np.ones((1, 4)))
+    groups.write_text('{"offsets": [0, 4]}')
+    plan = tmp_path / "plan.json"
+    balance = ["balance", "--loads", loads, "--replicas", 4, "--gpus", 2]
+    plan.write_text(json.dumps(succeed(*balance).json))
+    other = tmp_path / "other"
+    raw_safetensors.write(other, {"q": ("F8_E4M3", np.zeros((4, 400), np.uint8)), "s": ("F32", np.ones((4, 4), np.float32))})
+    scales = tmp_path / "scales"
+    scales.write_bytes(other.read_bytes())
+    link = tmp_path / "link"
+    link.symlink_to(model)
+    files = {path: path.read_bytes() for path in (model, loads, groups, plan, other, scales)}
+    product = ["run", "--a", f"{other}::q", "--a-scale", f"{scales}::s", "--b", f"{model}::w", "-o"]
+    for arguments in ([*product, other], [*product, scales], [*product, link], ["quantize", model, "-o", link],
+                      ["quantize", link, "-o", model], [*balance, "--svg", loads],
+                      [*balance, "--current", plan, "--svg", plan],
+                      ["verify", "--n", 8, "--k", 16, "--groups", groups, "--dump", groups]):
+        assert "is the input" in fail(2, "invalid_argument", *arguments)
+    assert {path: path.read_bytes() for path in files} == files
+
+
 def test_unwritable_output_is_found_before_the_work(tmp_path, large):
     begin = time.monotonic()
     fail(5, "io", "quantize", large, "-o", tmp_path / "none" / "out")
