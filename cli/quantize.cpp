@@ -60,24 +60,36 @@ struct Selection {
   std::vector<const SafetensorsEntry*> cast, copied;
 };
 
-Selection select(const SafetensorsReader& input, const QuantizeFlags& flags) {
-  for (const std::string& glob : flags.include) {
-    const auto& tensors = input.header().tensors;
+/// A glob that matches nothing is a misspelt one: what it was to keep would be cast.
+void check_globs(const char* flag, const std::vector<std::string>& globs,
+                 const SafetensorsReader& input) {
+  const auto& tensors = input.header().tensors;
+  for (const std::string& glob : globs) {
     if (std::none_of(tensors.begin(), tensors.end(),
                      [&](const SafetensorsEntry& entry) { return matches({glob}, entry.name); })) {
       throw Error(ErrorCode::kInvalidArgument,
-                  fmt::format("quantize: --include \"{}\" matches none of the {} tensors of "
-                              "\"{}\"; it needs a glob over "
-                              "their names",
-                              glob, tensors.size(), input.path()));
+                  fmt::format("quantize: {} \"{}\" matches none of the {} tensors of \"{}\"; it "
+                              "needs a glob over their names",
+                              flag, glob, tensors.size(), input.path()));
     }
   }
+}
+
+Selection select(const SafetensorsReader& input, const QuantizeFlags& flags) {
+  check_globs("--include", flags.include, input);
+  check_globs("--exclude", flags.exclude, input);
   Selection selection;
   for (const SafetensorsEntry& entry : input.header().tensors) {
     const bool chosen =
         is_float_matrix(entry) && (flags.include.empty() || matches(flags.include, entry.name)) &&
         !matches(flags.exclude, entry.name) && !is_scale_of_fp8(input.header(), entry.name);
     (chosen ? selection.cast : selection.copied).push_back(&entry);
+  }
+  if (selection.cast.empty() && !(flags.include.empty() && flags.exclude.empty())) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("quantize: --include and --exclude leave no matrix of \"{}\" to "
+                            "quantise; choose a two-dimensional BF16, F16 or F32 tensor",
+                            input.path()));
   }
   return selection;
 }

@@ -105,8 +105,14 @@ def test_include_and_exclude(model, tmp_path):
     assert names("--include", "layers.0.*", "--include", "none") == {"layers.0.weight", "none"}
     assert names("--exclude", "layers.?.weight") == {"none"}
     assert names("--include", "layers.*", "--exclude", "*.1.*") == {"layers.0.weight"}
-    assert names("--exclude", "*") == set()
-    assert "lairs.*" in fail(2, "invalid_argument", "quantize", model, "-o", tmp_path / "x", "--include", "lairs.*")
+    for flags, message in [
+        (["--include", "lairs.*"], '--include "lairs.*" matches none'),
+        (["--exclude", "lairs.*"], '--exclude "lairs.*" matches none'),
+        (["--exclude", "layers.*", "--exclude", "zzz"], '"zzz" matches none'),
+        (["--include", "none", "--exclude", "none"], "no matrix"), (["--exclude", "*"], "no matrix"),
+        (["--include", "table"], "no matrix"),
+    ]:
+        assert message in fail(2, "invalid_argument", "quantize", model, "-o", tmp_path / "x", *flags)
     assert not (tmp_path / "x").exists()
 
 
