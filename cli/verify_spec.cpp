@@ -24,6 +24,7 @@ reference::DataKind data_kind(const std::string& name) {
 
 void use_groups_file(const VerifyFlags& flags, reference::ProblemSpec& spec) {
   if (flags.groups_random) fail("--groups and --groups-random are given; give one of them");
+  if (flags.m) fail("--groups and --m are given; the rows follow from the file: leave --m out");
   const GroupsFile groups = read_groups_file(*flags.groups_file, flags.problem.layout);
   spec.form = groups.form;
   spec.index = groups.index;

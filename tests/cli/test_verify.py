@@ -152,6 +152,7 @@ def test_flags_that_contradict(tmp_path):
     for arguments, message in [
         (["--groups", groups, "--groups-random", 2], "one of them"),
         (["--groups", groups, "--layout", "masked"], "offsets"),
+        (["--groups", groups, "--m", 64], "leave --m out"),
         (["--m", 5, "--layout", "masked"], "--groups-random"),
         (["--m", 5, "--groups-random", 2], "--layout"),
         (["--m", 5, "--accumulate"], "fp32"),
