@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <fathom/error.hpp>
 #include <fathom/gemm.hpp>
 #include <memory>
+#include <numeric>
 #include <vector>
 
 #include "api/gemm_check.hpp"
@@ -35,6 +37,9 @@ struct Case {
   GemmOperands operands;
   std::vector<std::int32_t> index;
 };
+
+// A tile takes 1.4 KB and 6 us to list: more than these are for no reader.
+constexpr double kMostTiles = 1e6;
 
 [[noreturn]] void fail(const std::string& message) {
   throw Error(ErrorCode::kInvalidArgument, "schedule: " + message);
@@ -67,6 +72,10 @@ std::int64_t at_least(std::int64_t implied, const std::optional<std::int64_t>& g
   return value;
 }
 
+void refuse_num_groups(const ScheduleFlags& flags) {
+  if (flags.num_groups) fail("--num-groups is for a groups file of row_group; leave it out");
+}
+
 Case case_of(ScheduleFlags flags) {
   ProblemSize size;
   size.n = required_extent(flags.n, "--n", 1);
@@ -76,12 +85,15 @@ Case case_of(ScheduleFlags flags) {
   if (!flags.groups_file) {
     if (flags.problem.form() != Groups::Form::kNone)
       fail(fmt::format("--layout {} needs --groups FILE.json", flags.problem.layout));
+    refuse_num_groups(flags);
     size.m = required_extent(flags.m, "--m");
     result.operands = problem_views(flags.problem, size);
     return result;
   }
   const GroupsFile groups = groups_of(flags);
   const bool masked = groups.form == Groups::Form::kMasked;
+  if (masked && flags.m) fail("--m is given and the groups file has its max_m; leave --m out");
+  if (groups.form != Groups::Form::kRowGroup) refuse_num_groups(flags);
   size.m = masked ? required_extent(groups.max_m, "max_m")
                   : required_extent(at_least(rows_of(groups), flags.m, "--m"), "--m");
   const std::int64_t implied = groups_implied(groups.form, groups.index);
@@ -91,6 +103,22 @@ Case case_of(ScheduleFlags flags) {
   result.operands = problem_views(flags.problem, size);
   result.index.assign(groups.index.begin(), groups.index.end());
   return result;
+}
+
+/// Before any is made. In floating point: the product may pass 64 bits.
+void check_tiles(const plan::GemmPlan& plan, const plan::GemmProblem& problem,
+                 const std::vector<std::int32_t>& index) {
+  const double rows = problem.form == Groups::Form::kMasked
+                          ? std::accumulate(index.begin(), index.end(), 0.0)
+                          : static_cast<double>(problem.m);
+  // Every group may end with a tile that it does not fill.
+  const double down = rows / plan.config.block_m + static_cast<double>(problem.num_groups);
+  const double across = std::ceil(static_cast<double>(problem.n) / plan.config.block_n);
+  if (down * across <= kMostTiles) return;
+  throw Error(ErrorCode::kUnsupported,
+              fmt::format("schedule: the product has about {:.0f} tiles of {} x {}; at most {:.0f} "
+                          "can be listed; make the problem smaller",
+                          down * across, plan.config.block_m, plan.config.block_n, kMostTiles));
 }
 
 Json tile_json(const plan::LaunchTile& tile) {
@@ -110,6 +138,7 @@ Report schedule(const ScheduleFlags& flags) {
   }
   const plan::DeviceSpec device = plan::find_device(flags.device).value();
   const plan::GemmPlan plan = plan::plan_gemm(problem, device);
+  check_tiles(plan, problem, c.index);
   const std::vector<plan::LaunchTile> tiles = plan::launch_tiles(plan, problem, c.index.data());
 
   Json json = new_object();
@@ -147,13 +176,14 @@ Action add_schedule(CLI::App& verb) {
   auto flags = std::make_shared<ScheduleFlags>();
   add_problem_flags(verb, flags->problem);
   add_extents(verb,
-              "Rows of a and d; with --groups they follow from the file, and more than it "
-              "speaks of belong to nobody",
+              "Rows of a and d; with --groups they follow from the file, and a larger number "
+              "adds rows at the end that belong to no group (masked: leave it out)",
               flags->m, flags->n, flags->k);
   verb.add_option("--groups", flags->groups_file, "A groups file (JSON), see fathom verify --help")
       ->type_name("FILE.json");
   verb.add_option("--num-groups", flags->num_groups,
-                  "row_group: groups, where the last have no rows")
+                  "row_group: number of groups, where groups past the last of the file have no "
+                  "rows")
       ->type_name("G")
       ->check(check_int64);
   add_expected_m(verb, flags->expected_m);

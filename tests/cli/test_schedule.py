@@ -79,6 +79,17 @@ def test_dense_needs_no_file():
     check(schedule, {"offsets": [0, 300]}, 2112)
 
 
+def test_more_tiles_than_anybody_reads_are_refused_at_once(tmp_path):
+    for flags in (["--m", 200000, "--n", 200000], ["--m", 2 * 10**9, "--n", 16]):
+        assert "tiles" in fail(3, "unsupported", "schedule", *flags, "--k", 128, timeout=10)
+    path = tmp_path / "groups.json"
+    for groups in ({"rows": [60000] * 32, "max_m": 60000}, {"offsets": [0, 2000000]}):
+        path.write_text(json.dumps(groups))
+        assert "tiles of" in fail(3, "unsupported", "schedule", "--n", 65536, "--k", 128, "--groups", path, timeout=10)
+    path.write_text(json.dumps({"rows": [1] * 32, "max_m": 60000}))
+    assert len(succeed("schedule", "--n", 65536, "--k", 128, "--groups", path)["tiles"]) < 100000, "rows count, not max_m"
+
+
 @pytest.mark.parametrize("groups, words", [
     ({"offsets": [0, 9, 5]}, "ascend"), ({"rows": [9], "max_m": 8}, "0 to 8"), ({"offsets": [0]}, "one group or more"),
     ({"row_group": [0] * 16 + [1] * 16, "alignment": 32}, "one group"), ({"group_end": [3, 2]}, "group_end[1] is 2"),
@@ -98,3 +109,7 @@ def test_the_layout_must_be_the_file_s(tmp_path):
     assert "holds offsets" in message
     assert "--groups" in fail(2, "invalid_argument", "schedule", "--n", "64", "--k", "128", "--m", "8", "--layout", "offsets")
     assert "4" in fail(2, "invalid_argument", "schedule", "--n", "64", "--k", "128", "--m", "3", "--groups", str(path))
+    assert "--num-groups" in fail(2, "invalid_argument", "schedule", "--n", 64, "--k", 128, "--num-groups", 3, "--groups", path)
+    assert "--num-groups" in fail(2, "invalid_argument", "schedule", "--m", 4, "--n", 64, "--k", 128, "--num-groups", 3)
+    path.write_text('{"rows": [3], "max_m": 4}')
+    assert "max_m" in fail(2, "invalid_argument", "schedule", "--n", 64, "--k", 128, "--m", 8, "--groups", path)
