@@ -59,7 +59,7 @@ Entries read_bench(const std::string& path) {
                 fmt::format("bench file \"{}\" is no output of fathom bench --json: {}; make one "
                             "by fathom bench --json > "
                             "FILE",
-                            path, std::string(error.what()).substr(0, 200)));
+                            path, json_problem(error)));
   }
   return entries;
 }
@@ -97,8 +97,8 @@ Report compare_benches(const std::string& before_path, const std::string& after_
     const std::string &before_error = old_entry.error, &after_error = it->second.error;
     if (!before_error.empty() || !after_error.empty()) {
       passed = passed && !before_error.empty();
-      json["not_compared"].push_back(Json{
-          {"problem", name}, {"before_error", before_error}, {"after_error", after_error}});
+      json["not_compared"].push_back(
+          Json{{"problem", name}, {"before_error", before_error}, {"after_error", after_error}});
       text += fmt::format("{:<60} not compared: {}{}\n", name,
                           after_error.empty() ? "before: " : "after: ",
                           after_error.empty() ? before_error : after_error);
@@ -125,9 +125,10 @@ Report compare_benches(const std::string& before_path, const std::string& after_
   json["geomean_speedup"] =
       matched == 0 ? Json(nullptr) : Json(std::exp(log_sum / static_cast<double>(matched)));
   json["passed"] = passed;
-  text += matched == 0 ? "no problem has a time in both files\n"
-                       : fmt::format("{} problems, geometric mean of the speed-up x{:.3f}\n",
-                                     matched, json["geomean_speedup"].get<double>());
+  text += matched == 0
+              ? "no problem has a time in both files\n"
+              : fmt::format("{}, geometric mean of the speed-up x{:.3f}\n",
+                            counted(matched, "problem"), json["geomean_speedup"].get<double>());
   return make_report(json, text, passed);
 }
 

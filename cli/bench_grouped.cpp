@@ -38,8 +38,8 @@ const Contender* find(const GroupedResult& result, const std::string& name) {
 }
 
 /// One entry of results[]: the fields of the other benchmarks, so that bench compare reads it.
-Json result_json(const GroupedResult& result, std::size_t at,
-                 const bench::GpuBenchOptions& options, const std::string& timer) {
+Json result_json(const GroupedResult& result, std::size_t at, const bench::GpuBenchOptions& options,
+                 const std::string& timer) {
   const bench::GroupedShape& s = result.shape;
   const Contender& ours = result.contenders[at];
   Json json;

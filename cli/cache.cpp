@@ -27,8 +27,8 @@ struct Layer {
 std::vector<Layer> layers_of(jit::Builder& builder) {
   if (builder.cache().directory().empty()) {
     throw Error(ErrorCode::kCache,
-                "cache: there is no place for one: FATHOM_CACHE_DIR, XDG_CACHE_HOME and HOME are "
-                "unset; set one of them");
+                "cache: there is no place for one: FATHOM_CACHE_DIR is unset, and XDG_CACHE_HOME "
+                "and HOME are unset or no absolute paths; set one of them");
   }
   std::vector<Layer> layers = {{"user", &builder.cache()}};
   if (!builder.system_cache().directory().empty()) {
@@ -82,7 +82,7 @@ Report list_files(const std::vector<Layer>& layers) {
     }
   }
   json["bytes"] = total;
-  text += fmt::format("{} kernels, {} bytes in {}\n", json["kernels"].size(), total,
+  text += fmt::format("{}, {} bytes in {}\n", counted(json["kernels"].size(), "kernel"), total,
                       layers[0].cache->directory().native());
   return make_report(json, text);
 }
@@ -103,7 +103,7 @@ Report verify_files(const std::vector<Layer>& layers) {
   json["checked"] = checked;
   const std::size_t damaged = json["damaged"].size();
   text +=
-      fmt::format("{} kernels checked, {} damaged{}\n", checked, damaged,
+      fmt::format("{} checked, {} damaged{}\n", counted(checked, "kernel"), damaged,
                   damaged > 0 ? " (each counts as a miss and is replaced when it is needed)" : "");
   return make_report(json, text, damaged == 0);
 }
@@ -112,7 +112,7 @@ Report clear_files(const std::vector<Layer>& layers) {
   Json json = header(layers);
   const std::int64_t removed = layers[0].cache->clear();
   json["removed"] = removed;
-  return make_report(json, fmt::format("{} kernels removed from {}\n", removed,
+  return make_report(json, fmt::format("{} removed from {}\n", counted(removed, "kernel"),
                                        layers[0].cache->directory().native()));
 }
 

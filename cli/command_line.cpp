@@ -104,9 +104,19 @@ Report help_report(const CLI::App& app) {
   return make_report(object, text);
 }
 
-/// What CLI11 says, except that it takes a word that is no verb for a verb that is missing.
+/// What CLI11 says, but of values in the words of the help.
+std::string message_of(const CLI::ParseError& error) {
+  std::string message = error.what();
+  if (error.get_name() != "ArgumentMismatch") return message;
+  const std::string flag = message.substr(0, message.find(": "));
+  return message.ends_with(" missing") ? flag + " is given without a value"
+                                       : flag + " is given more than once";
+}
+
+/// The message, the verb and where to read of it. CLI11 takes a word that is no verb for a verb
+/// that is missing.
 std::string usage_error(const CLI::App& app, const CLI::ParseError& error) {
-  std::string path = "fathom", message = error.what();
+  std::string path = "fathom", message = message_of(error);
   const CLI::App* last = &app;
   while (!last->get_subcommands().empty()) {
     last = last->get_subcommands().front();
@@ -115,6 +125,8 @@ std::string usage_error(const CLI::App& app, const CLI::ParseError& error) {
   const std::vector<std::string> words = app.remaining(true);
   if (last->get_require_subcommand_min() > 0 && !words.empty()) {
     message = fmt::format("\"{}\" is no verb or flag", words.front());
+  } else if (last->get_require_subcommand_min() > 0 && error.get_name() == "RequiredError") {
+    message = "the verb is missing";
   }
   return fmt::format("{}; see \"{} --help\"", message, path);
 }

@@ -104,8 +104,7 @@ class GroupsEvents : public nlohmann::json_sax<nlohmann::json> {
   }
   bool parse_error(std::size_t position, const std::string&,
                    const nlohmann::json::exception& error) override {
-    fail(fmt::format("it is no valid JSON at byte {}: {}", position,
-                     std::string(error.what()).substr(0, 200)));
+    fail(fmt::format("it is no valid JSON at byte {}: {}", position, json_problem(error)));
   }
 
  private:

@@ -31,4 +31,10 @@ std::string read_text_file(const std::string& path, const std::string& what,
   return text;
 }
 
+std::string json_problem(const std::exception& error) {
+  const std::string text = error.what();  // "[json.exception.parse_error.101] parse error at ..."
+  const std::size_t end = text.find("] ");
+  return text.substr(end == std::string::npos ? 0 : end + 2, 200);
+}
+
 }  // namespace fathom::cli

@@ -1,8 +1,11 @@
 // Reports and their JSON. Command-line layer; heavy: include from .cpp files of cli/ only.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "verb.hpp"
@@ -21,6 +24,11 @@ inline Json new_object() {
 /// than refused.
 inline std::string dump(const Json& json) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace);
+}
+
+/// "1 tile", "2 tiles".
+inline std::string counted(auto count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
 inline Report make_report(const Json& json, std::string text, bool passed = true) {

@@ -58,7 +58,7 @@ Json parse_json(std::string_view text, std::string_view subject) {
   try {
     return Json::parse(text);
   } catch (const Json::exception& error) {
-    fail(subject, fmt::format("it is no valid JSON: {}", std::string(error.what()).substr(0, 200)));
+    fail(subject, fmt::format("it is no valid JSON: {}", json_problem(error)));
   }
 }
 

@@ -36,8 +36,8 @@ class OutputFile {
   int interrupt_slot_ = -1;
 };
 
-/// Throws Error(kInvalidArgument) where `output` is one of `inputs`, under whatever name: the result
-/// would take the place of what it was made from.
+/// Throws Error(kInvalidArgument) where `output` is one of `inputs`, under whatever name: the
+/// result would take the place of what it was made from.
 void refuse_input_as_output(const std::string& output, const std::vector<std::string>& inputs);
 
 /// Writes a whole text the same way.

@@ -4,8 +4,10 @@
 #include <chrono>
 #include <fathom/gemm.hpp>
 #include <memory>
+#include <string_view>
 
 #include "backend.hpp"
+#include "emulator.hpp"
 #include "gemm_run.hpp"
 #include "help.hpp"
 #include "host_tensor.hpp"
@@ -25,7 +27,7 @@ struct RunFlags {
 };
 
 Report report_of(const RunFlags& flags, const OperandSource& a, const OperandSource& b,
-                 const GemmRun& done, double seconds) {
+                 const GemmRun& done, std::string_view backend, double seconds) {
   Json json = new_object();
   json["op"] = "gemm";
   json["m"] = a.rows();
@@ -34,7 +36,7 @@ Report report_of(const RunFlags& flags, const OperandSource& a, const OperandSou
   json["a"] = Json{{"tensor", flags.a}, {"scale", a.scale_origin()}};
   json["b"] = Json{{"tensor", flags.b}, {"scale", b.scale_origin()}};
   json["out_dtype"] = flags.out_dtype;
-  json["backend"] = to_string(done.backend);
+  json["backend"] = backend;
   json["config"] = done.config;
   json["output"] = flags.output;
   json["seconds"] = seconds;
@@ -42,8 +44,7 @@ Report report_of(const RunFlags& flags, const OperandSource& a, const OperandSou
       json,
       fmt::format("d [{}, {}] {} = a [{}, {}] ({}) x b [{}, {}] ({}) on {} ({}), {:.3f} s -> {}\n",
                   a.rows(), b.rows(), flags.out_dtype, a.rows(), a.k(), a.scale_origin(), b.rows(),
-                  b.k(), b.scale_origin(), to_string(done.backend), done.config, seconds,
-                  flags.output));
+                  b.k(), b.scale_origin(), backend, done.config, seconds, flags.output));
 }
 
 Report multiply(const RunFlags& flags, const CommonFlags& common) {
@@ -84,7 +85,8 @@ Report multiply(const RunFlags& flags, const CommonFlags& common) {
   write_matrix(output, output.at("d"), d);
   output.commit();
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  return report_of(flags, a, b, done, seconds.count());
+  return report_of(flags, a, b, done, uses_emulator(common) ? "emulator" : to_string(done.backend),
+                   seconds.count());
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
+#include "input_file.hpp"
 #include "safetensors.hpp"
 
 namespace fathom::cli {
@@ -130,7 +131,7 @@ class HeaderEvents : public nlohmann::json_sax<nlohmann::json> {
   bool parse_error(std::size_t position, const std::string&,
                    const nlohmann::json::exception& error) override {
     fail(fmt::format("{}: the header is no valid JSON at byte {}: {}", subject_, position,
-                     shortened(error.what())));
+                     shortened(json_problem(error))));
   }
 
  private:

@@ -4,7 +4,9 @@ import json
 import os
 import re
 
+import numpy as np
 import pytest
+import raw_safetensors
 
 from conftest import ROOT, fail, run, run_process, succeed
 
@@ -26,6 +28,14 @@ def configs_for(*arguments):
 
 def test_exact_data_is_right_to_the_bit():
     assert emulate("--data", "exact")["bit_equal"] is True
+
+
+def test_run_names_it_as_verify_does(tmp_path):
+    path = tmp_path / "in"
+    raw_safetensors.write(path, {"x": ("F32", np.ones((8, 128), np.float32)), "w": ("F32", np.ones((16, 128), np.float32))})
+    product = ["run", "--a", f"{path}::x", "--b", f"{path}::w", "-o", tmp_path / "d", "--backend", "emulator"]
+    assert succeed(*product)["backend"] == "emulator"
+    assert " on emulator (" in run_process(*product).stdout
 
 
 def test_a_seed_is_a_schedule():
