@@ -7,6 +7,8 @@
 #include <fathom/balance.hpp>
 #include <memory>
 #include <optional>
+#include <string_view>
+#include <utility>
 
 #include "balance_report.hpp"
 #include "help.hpp"
@@ -26,8 +28,7 @@ struct BalanceFlags {
   std::optional<std::string> svg;
   std::string policy = "better";
   Deployment deployment;
-  std::int64_t max_moves = -1;
-  bool moves_limited = false;
+  std::int64_t max_moves = -1;  ///< no limit
   double time_budget_ms = 40;
 };
 
@@ -56,15 +57,33 @@ std::vector<double> plain_loads(const LoadsFile& file, const Deployment& deploym
   return loads;
 }
 
+/// The library speaks of its fields; here they are flags.
+std::string with_flag_names(std::string message) {
+  constexpr std::pair<std::string_view, std::string_view> kNames[] = {
+      {"num_replicas", "--replicas"},
+      {"num_groups", "--groups"},
+      {"num_nodes", "--nodes"},
+      {"num_gpus", "--gpus"},
+      {"slots_per_gpu", "--slots-per-gpu"},
+      {"gpu_speed", "--gpu-speed"},
+      {"max_moves", "--max-moves"},
+  };
+  for (const auto& [field, flag] : kNames) {
+    for (std::size_t at = 0; (at = message.find(field, at)) != std::string::npos;) {
+      message.replace(at, field.size(), flag);
+    }
+  }
+  return message;
+}
+
 Planned make_planned(const BalanceFlags& flags) {
   Planned planned;
   planned.file = read_loads_file(flags.loads);
   if (!flags.current.empty()) planned.current = read_placement_file(flags.current);
-  if (flags.moves_limited && flags.max_moves < 0) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("--max-moves is {}; it needs 0 or more experts of a layer: leave it "
-                            "out for no limit",
-                            flags.max_moves));
+  if (!(flags.time_budget_ms >= 0)) {
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("--time-budget is {}; it needs 0 or more milliseconds", flags.time_budget_ms));
   }
   balance::Options options;
   options.policy =
@@ -74,7 +93,11 @@ Planned make_planned(const BalanceFlags& flags) {
   options.time_budget_s = flags.time_budget_ms * 1e-3;
   const auto start = std::chrono::steady_clock::now();
   const std::clock_t cpu_start = std::clock();
-  planned.plan = balance::make_plan(planned.loads(), flags.deployment, options);
+  try {
+    planned.plan = balance::make_plan(planned.loads(), flags.deployment, options);
+  } catch (const Error& error) {
+    throw Error(error.code(), with_flag_names(error.what()));
+  }
   planned.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   planned.cpu_seconds = static_cast<double>(std::clock() - cpu_start) / CLOCKS_PER_SEC;
   planned.after = balance::gpu_loads(planned.loads(), flags.deployment, planned.plan.phy2log);
@@ -182,10 +205,11 @@ std::string text_of(const Planned& planned, const BalanceFlags& flags, const Wor
                     const GpuLoads& shown) {
   const Deployment& d = flags.deployment;
   std::string text = fmt::format(
-      "{} layers of {} experts in {} slots on {} GPUs of {} nodes, policy {}\n"
+      "{} of {} in {} on {} of {}, policy {}\n"
       "maximum / mean load of a GPU; no placement is below the bound\n"
       "{:>8} {:>9} {:>9} {:>9} {:>7}\n",
-      planned.plan.layers, planned.plan.experts, d.num_replicas, d.num_gpus, d.num_nodes,
+      counted(planned.plan.layers, "layer"), counted(planned.plan.experts, "expert"),
+      counted(d.num_replicas, "slot"), counted(d.num_gpus, "GPU"), counted(d.num_nodes, "node"),
       flags.policy, "layer", "before", "after", "bound", "moves");
   for (std::int64_t layer = 0; layer < planned.plan.layers; ++layer) {
     const LayerReport& report = planned.plan.reports[layer];
@@ -196,16 +220,10 @@ std::string text_of(const Planned& planned, const BalanceFlags& flags, const Wor
   text += fmt::format("{:>8} {:>9.4f} {:>9.4f} {:>9.4f} {:>7}\n", "worst", worst.before,
                       worst.after, worst.bound, worst.moves);
   if (worst.duplicates > 0) {
-    text += fmt::format("{} slots repeat an expert of their GPU\n", worst.duplicates);
+    text += fmt::format("slots that repeat an expert of their GPU: {}\n", worst.duplicates);
   }
   text += fmt::format("planned in {:.1f} ms\n\n", planned.seconds * 1e3);
   return text + balance_bars(shown);
-}
-
-void write_svg(const std::string& path, const std::string& svg) {
-  OutputFile file(path);
-  file.write(0, svg.data(), static_cast<std::int64_t>(svg.size()));
-  file.commit();
 }
 
 Report balance_loads(const BalanceFlags& flags) {
@@ -219,11 +237,11 @@ Report balance_loads(const BalanceFlags& flags) {
                           layer_loads(planned, planned.before, worst.layer),
                           layer_loads(planned, planned.after, worst.layer)};
   if (flags.svg) {
-    write_svg(*flags.svg,
-              balance_svg(shown, fmt::format("{} experts in {} slots on {} GPUs, layer {}, policy "
-                                             "{}: load of each GPU over the mean",
-                                             plan.experts, d.num_replicas, d.num_gpus, worst.layer,
-                                             flags.policy)));
+    const std::string title =
+        fmt::format("{} in {} on {}, layer {}, policy {}: load of each GPU over the mean",
+                    counted(plan.experts, "expert"), counted(d.num_replicas, "slot"),
+                    counted(d.num_gpus, "GPU"), worst.layer, flags.policy);
+    write_text_file(*flags.svg, balance_svg(shown, title));
   }
   Json json = new_object();
   json["policy"] = flags.policy;
@@ -258,35 +276,33 @@ Action add_balance(CLI::App& verb) {
       ->required();
   verb.add_option("--replicas", d.num_replicas, "Slots of all GPUs together")
       ->type_name("P")
-      ->check(check_int64)
+      ->check(whole_number(1))
       ->required();
   verb.add_option("--groups", d.num_groups, "Routing groups of the model")
       ->type_name("G")
-      ->check(check_int64)
+      ->check(whole_number(1))
       ->capture_default_str();
   verb.add_option("--nodes", d.num_nodes, "Nodes")
       ->type_name("N")
-      ->check(check_int64)
+      ->check(whole_number(1))
       ->capture_default_str();
   verb.add_option("--gpus", d.num_gpus, "GPUs of all nodes together")
       ->type_name("D")
-      ->check(check_int64)
+      ->check(whole_number(1))
       ->required();
   add_choice(verb, "--policy", flags->policy, {"published", "better"},
              "published: the outputs of EPLB; better: a lower maximum, no avoidable duplicates");
   verb.add_option("--current", flags->current,
                   "The plan in use, an output of this verb with --json: change little")
       ->type_name("PLAN.json");
-  CLI::Option* moves =
-      verb.add_option("--max-moves", flags->max_moves,
-                      "better: most experts of a layer that come to a GPU without them")
-          ->type_name("M")
-          ->check(check_int64);
-  moves->each([flags](const std::string&) { flags->moves_limited = true; });
+  verb.add_option("--max-moves", flags->max_moves,
+                  "better: most experts of a layer that come to a GPU without them")
+      ->type_name("M")
+      ->check(whole_number(0));
   verb.add_option("--slots-per-gpu", d.slots_per_gpu,
                   "better: slots of each GPU, where they differ")
       ->type_name("S,...")
-      ->check(check_int64)
+      ->check(whole_number(1))
       ->delimiter(',')
       ->allow_extra_args(false);
   verb.add_option("--gpu-speed", d.gpu_speed, "better: speed of each GPU, where they differ")

@@ -22,11 +22,12 @@ struct BenchFlags {
   ProblemFlags problem;
   std::vector<std::int64_t> m, n, k;
   std::optional<std::int64_t> groups_random;
-  std::int64_t iterations = 0;
+  int iterations = 0;
   bool no_loops = false;
   std::optional<std::string> output;
   GpuBenchFlags gpu;
 
+  CLI::App* verb = nullptr;
   CLI::App* compare = nullptr;
   std::string before, after;
   std::optional<double> most_slower;
@@ -64,6 +65,10 @@ reference::ProblemSpec spec_of(const BenchFlags& flags, const Shape& shape,
   as_verify.n = shape.n;
   as_verify.k = shape.k;
   as_verify.groups_random = flags.groups_random;
+  if (flags.problem.layout != "dense" && !flags.groups_random) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("bench: --layout {} needs --groups-random G", flags.problem.layout));
+  }
   return verify_spec(as_verify, common);
 }
 
@@ -114,21 +119,25 @@ std::string result_text(const Json& json) {
 
 Report bench_gpu(const BenchFlags& flags, const CommonFlags& common, const Context& context) {
   if (flags.problem.layout != "dense" || flags.problem.out_dtype != "bf16" ||
-      flags.problem.scale_b != "128x128" || flags.problem.accumulate) {
+      flags.problem.scale_b != "128x128" || flags.problem.accumulate || flags.groups_random) {
     throw Error(
         ErrorCode::kUnsupported,
         "bench: on the GPU it times the dense product with 128x128 scales of b and bf16 d, and "
-        "grouped ones by --suite; leave out --layout, --out-dtype, --scale-b and --accumulate, or "
-        "use --backend cpu");
+        "grouped ones by --suite; leave out --layout, --groups-random, --out-dtype, --scale-b and "
+        "--accumulate, or use --backend cpu");
   }
   GpuBenchRequest request;
   const std::vector<bench::GroupedShape> groups = grouped_suite_shapes(flags.gpu);
   request.shapes = suite_shapes(flags.gpu);
-  if (request.shapes.empty() && groups.empty()) {
+  if (!flags.gpu.suite.empty() && !(flags.m.empty() && flags.n.empty() && flags.k.empty())) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "bench: --suite has shapes of its own; leave out --m, --n and --k, or --suite");
+  }
+  if (flags.gpu.suite.empty()) {
     for (const Shape& shape : shapes_of(flags))
       request.shapes.push_back({shape.m, shape.n, shape.k});
   }
-  request.iterations = static_cast<int>(std::min<std::int64_t>(flags.iterations, 10'000));
+  request.iterations = flags.iterations;
   request.output = flags.output;
   GpuBenchFlags gpu = flags.gpu;
   gpu.batch_invariant = flags.problem.batch_invariant;
@@ -137,26 +146,21 @@ Report bench_gpu(const BenchFlags& flags, const CommonFlags& common, const Conte
                         : bench_groups_on_gpu(context, gpu, groups, request, common);
 }
 
-Report bench(const BenchFlags& flags, const CommonFlags& common) {
-  if (flags.iterations < 0) {
-    throw Error(
-        ErrorCode::kInvalidArgument,
-        fmt::format("bench: --iterations is {}; it must be 0 (as many as fit a second) or more",
-                    flags.iterations));
+void refuse_gpu_flags(const CLI::App& verb, Backend backend) {
+  for (const CLI::Option* option : verb.get_options()) {
+    if (option->get_group() != kGpuGroup || option->count() == 0) continue;
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("bench: {} is for a Hopper GPU, and the backend is {}; add --backend "
+                            "cuda, or leave it out",
+                            option->get_name(), to_string(backend)));
   }
+}
+
+Report bench(const BenchFlags& flags, const CommonFlags& common) {
   const Context context = make_context();
   const Backend backend = chosen_backend(common, context);
   if (backend == Backend::kCuda) return bench_gpu(flags, common, context);
-  if (!flags.gpu.suite.empty()) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "bench: --suite is for a Hopper GPU; add --backend cuda, or give --m, --n and --k");
-  }
-  if (!flags.gpu.configs.empty() || flags.gpu.candidates > 0) {
-    throw Error(
-        ErrorCode::kInvalidArgument,
-        fmt::format("bench: {} is for a Hopper GPU, and the backend is {}; leave it out",
-                    flags.gpu.configs.empty() ? "--candidates" : "--configs", to_string(backend)));
-  }
+  refuse_gpu_flags(*flags.verb, backend);
   CpuBenchOptions options;
   options.backend = backend;
   options.config = flags.problem.config;
@@ -181,12 +185,9 @@ Report bench(const BenchFlags& flags, const CommonFlags& common) {
 void add_compare(CLI::App& verb, BenchFlags& flags) {
   flags.compare = verb.add_subcommand("compare", "Two outputs of fathom bench --json side by side");
   flags.compare->fallthrough();
-  flags.compare->add_option("before", flags.before, "The measurement to compare with")
-      ->type_name("BEFORE.json")
+  flags.compare->add_option("BEFORE.json", flags.before, "The measurement to compare with")
       ->required();
-  flags.compare->add_option("after", flags.after, "The measurement in question")
-      ->type_name("AFTER.json")
-      ->required();
+  flags.compare->add_option("AFTER.json", flags.after, "The measurement in question")->required();
   flags.compare
       ->add_option("--most-slower", flags.most_slower,
                    "Fail (exit code 1) when a median is more than this many times the one before")
@@ -200,27 +201,29 @@ void add_compare(CLI::App& verb, BenchFlags& flags) {
 
 Action add_bench(CLI::App& verb) {
   auto flags = std::make_shared<BenchFlags>();
+  flags->verb = &verb;
   add_problem_flags(verb, flags->problem);
   verb.add_option("--m", flags->m, "Rows of a and d: a number or a list")
       ->type_name("M,...")
-      ->check(check_int64)
+      ->check(whole_number(0))
       ->delimiter(',');
   verb.add_option("--n", flags->n, "Columns of d: a number or a list")
       ->type_name("N,...")
-      ->check(check_int64)
+      ->check(whole_number(1))
       ->delimiter(',');
   verb.add_option("--k", flags->k, "Columns of a and b: a number or a list")
       ->type_name("K,...")
-      ->check(check_int64)
+      ->check(whole_number(0))
       ->delimiter(',');
   verb.add_option("--groups-random", flags->groups_random,
                   "Deal --m rows to so many groups by the seed")
       ->type_name("G")
-      ->check(check_int64);
+      ->check(whole_number(1));
   verb.add_option("--iterations", flags->iterations,
-                  "Timed calls of each shape; 0 = as many as fit a second, from 3 to 1000")
+                  "Timed calls of each shape; 0 = as many as fit a second, from 3 to 1000. On a "
+                  "GPU of each contender and round; 0 = 20")
       ->type_name("COUNT")
-      ->check(check_int64)
+      ->check(whole_number(0, 10000))
       ->capture_default_str();
   verb.add_flag("--no-loops", flags->no_loops, "Do not time the reference's plain loops beside it");
   verb.add_option("-o,--output", flags->output,

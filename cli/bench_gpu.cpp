@@ -124,50 +124,49 @@ bool asks_for_all(const GpuBenchFlags& flags) {
 }  // namespace
 
 void add_gpu_bench_flags(CLI::App& verb, GpuBenchFlags& flags) {
+  verb.option_defaults()->group(kGpuGroup);
   add_choice(verb, "--suite", flags.suite,
              {"decode", "prefill", "published", "contiguous", "masked", "masked_decode", "routing",
               "unaligned"},
-             "GPU: the six layers of DeepSeek-V3 at m = 1 to 128, at m = 4096, or both; grouped "
+             "The six layers of DeepSeek-V3 at m = 1 to 128, at m = 4096, or both; grouped "
              "products: the published rows, routing as in real models, groups from any row");
   add_choice(verb, "--flush", flags.flush, {"write", "read", "none"},
-             "GPU: what fills the L2 cache before each call");
+             "What fills the L2 cache before each call");
   add_choice(verb, "--timer", flags.timer, {"cupti", "event"},
-             "GPU: kernel time by CUPTI, or event time, which includes launch gaps");
+             "Kernel time by CUPTI, or event time, which includes launch gaps");
   verb.add_option("--configs", flags.configs,
-                  "GPU: time these configs instead of the planned one; all = every one that can "
+                  "Time these configs instead of the planned one; all = every one that can "
                   "compute the shape, what the planner's model is fitted to")
       ->type_name("TAG,...")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->excludes("--config");
   verb.add_option("--candidates", flags.candidates,
-                  "GPU: time the planner's cheapest so many instead, the planned one first: what "
+                  "Time the planner's cheapest so many instead, the planned one first: what "
                   "its choice costs on a shape")
       ->type_name("COUNT")
-      ->check(check_int64)
-      ->check(CLI::Range(1, 200))
-      ->excludes("--configs");
-  verb.add_option("--rounds", flags.rounds, "GPU: rounds of alternating contenders")
+      ->check(whole_number(1, 200))
+      ->excludes("--configs")
+      ->excludes("--config");
+  verb.add_option("--rounds", flags.rounds, "Rounds of alternating contenders")
       ->type_name("COUNT")
-      ->check(check_int64)
-      ->check(CLI::Range(1, 100))
+      ->check(whole_number(1, 100))
       ->capture_default_str();
   verb.add_option("--rest", flags.rest_ms,
-                  "GPU: pause before each contender of a round, so that the power cap relaxes")
+                  "Pause before each contender of a round, so that the power cap relaxes")
       ->type_name("MS")
-      ->check(check_int64)
-      ->check(CLI::Range(0, 10000))
+      ->check(whole_number(0, 10000))
       ->capture_default_str();
-  verb.add_option("--sms", flags.sms, "GPU: use at most so many multiprocessors; 0 = all")
+  verb.add_option("--sms", flags.sms, "Use at most so many multiprocessors; 0 = all")
       ->type_name("COUNT")
-      ->check(check_int64)
-      ->check(CLI::Range(0, 1024))
+      ->check(whole_number(0, 1024))
       ->capture_default_str();
   verb.add_option("--vendor-workspace", flags.vendor_workspace_mib,
-                  "GPU: memory that cuBLASLt may use; it decides which algorithms it offers")
+                  "Memory that cuBLASLt may use; it decides which algorithms it offers")
       ->type_name("MIB")
-      ->check(check_int64)
-      ->check(CLI::Range(1, 1024))
+      ->check(whole_number(1, 1024))
       ->capture_default_str();
-  verb.add_flag("--no-vendor", flags.no_vendor, "GPU: do not time cuBLASLt beside it");
+  verb.add_flag("--no-vendor", flags.no_vendor, "Do not time cuBLASLt beside it");
+  verb.option_defaults()->group("Options");
 }
 
 std::vector<bench::DenseShape> suite_shapes(const GpuBenchFlags& flags) {

@@ -122,8 +122,8 @@ Report report_of(const std::vector<Job>& jobs, const Kernels& kernels,
   const double median = median_of(compile_times);
   json["compiled"] =
       Json{{"count", compile_times.size()}, {"median_ms", median}, {"worst_ms", worst}};
-  text += fmt::format("{} kernels, {} compiled now (median {:.0f} ms, worst {:.0f} ms) with {}\n",
-                      jobs.size(), compile_times.size(), median, worst,
+  text += fmt::format("{}, {} compiled now (median {:.0f} ms, worst {:.0f} ms) with {}\n",
+                      counted(jobs.size(), "kernel"), compile_times.size(), median, worst,
                       json["compiler"].get<std::string>());
   return make_report(json, text);
 }
@@ -171,10 +171,12 @@ Action add_compile(CLI::App& verb) {
   auto list = std::make_shared<bool>(false);
   verb.add_flag("--all", flags->all, "Every kernel that the planner may choose");
   verb.add_option("--config", flags->tags, "The kernels of these configs")->type_name("TAG");
-  verb.add_flag("--list", *list, "Print the tags of all configs and compile nothing");
+  verb.add_flag("--list", *list, "Print the tags of all configs and compile nothing")
+      ->excludes("--all")
+      ->excludes("--config");
   verb.add_option("--jobs,-j", flags->jobs, "Kernels compiled at once; 0 = one a core")
-      ->check(check_int64)
-      ->check(CLI::Range(0, 1024))
+      ->type_name("COUNT")
+      ->check(whole_number(0, 1024))
       ->capture_default_str();
   verb.add_option("--output,-o", flags->output,
                   "Write DIR/TAG.cubin; without it the kernels are kept in the cache alone")

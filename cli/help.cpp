@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "api/tensor_check.hpp"
+
 namespace fathom::cli {
 namespace {
 
@@ -18,14 +20,13 @@ std::string usage(const CLI::App* app, const std::string& name) {
     text += app->get_require_subcommand_min() > 0 ? " VERB" : " [VERB]";
   }
   for (const CLI::Option* option : app->get_options()) {
-    if (option->get_positional()) text += " " + option->get_type_name();
+    if (option->get_positional()) text += " " + option->get_name();
   }
   return text + " [flags]\n";
 }
 
 std::string option_text(const CLI::Option* option) {
-  const std::string name =
-      option->get_positional() ? option->get_type_name() : option->get_name(false, true);
+  const std::string name = option->get_name(option->get_positional(), true);
   const std::string type = option->get_positional() ? "" : option->get_type_name();
   std::string text = fmt::format("  {}{}{}", name, type.empty() ? "" : " ", type);
   if (option->get_required()) text += " (required)";
@@ -33,26 +34,35 @@ std::string option_text(const CLI::Option* option) {
   return fmt::format("{}\n      {}\n", text, option->get_description());
 }
 
+/// What is wrong with it, "" if nothing is.
 template <typename T>
-std::string check_whole_number(const std::string& given) {
+std::string check_whole_number(const std::string& given, T least, T most) {
   T value = 0;
   const char* end = given.data() + given.size();
   const auto [stop, error] = std::from_chars(given.data(), end, value);
   // The text of a number that is written without leading zeros is the number's own.
-  if (error == std::errc() && stop == end && fmt::to_string(value) == given) return "";
-  return fmt::format(
-      "\"{}\" is no whole number from {} to {}; write it in decimal, without leading zeros", given,
-      std::numeric_limits<T>::min(), std::numeric_limits<T>::max());
+  const bool read = error == std::errc() && stop == end && fmt::to_string(value) == given;
+  if (read && value >= least && value <= most) return "";
+  return fmt::format("\"{}\" is no whole number from {} to {}{}", given, least, most,
+                     read ? "" : "; write it in decimal, without leading zeros");
+}
+
+CLI::Validator whole_number(std::int64_t least, std::int64_t most, const std::string& shown) {
+  return {[=](std::string& given) { return check_whole_number(given, least, most); }, shown};
 }
 
 }  // namespace
 
-std::string check_int64(const std::string& given) {
-  return check_whole_number<std::int64_t>(given);
+CLI::Validator whole_number(std::int64_t least, std::int64_t most) {
+  return whole_number(least, most, fmt::format("{}..{}", least, most));
+}
+
+CLI::Validator whole_number(std::int64_t least) {
+  return whole_number(least, api::kMaxExtent, "");
 }
 
 std::string check_uint64(const std::string& given) {
-  return check_whole_number<std::uint64_t>(given);
+  return check_whole_number<std::uint64_t>(given, 0, std::numeric_limits<std::uint64_t>::max());
 }
 
 std::string HelpFormatter::make_help(const CLI::App* app, std::string name,
@@ -72,6 +82,7 @@ std::string HelpFormatter::make_help(const CLI::App* app, std::string name,
     if (!lines.empty()) text += "\n" + title + ":\n" + lines;
   };
   add_group("Flags", "Options");
+  add_group("Flags for a Hopper GPU", kGpuGroup);
   add_group("Flags of every verb", "Common");
   if (!app->get_footer().empty()) text += "\n" + app->get_footer();
   return text;

@@ -59,7 +59,9 @@ Report plan_on_cpu(const Context& context, Backend backend, const PlanFlags& fla
     if (!json.contains(field))
       json[field] = field == std::string("launch") ? Json::object() : Json::array();
   }
-  return make_report(json, explained.dump(2) + "\n");
+  return make_report(
+      json, fmt::format("{} on {}\n\n{}: {}\n", flags.problem.op, to_string(plan.backend()),
+                        plan.config(), explained.at("why").get<std::string>()));
 }
 
 /// As `fathom verify` runs it: on the GPU where there is one, or the emulator.
@@ -79,8 +81,15 @@ Report plan_here(const PlanFlags& flags, const CommonFlags& common) {
 }
 
 /// The name of a known device, or "here". An SM count without a device is one of an H200's.
-std::string device_of(const PlanFlags& flags) {
-  return flags.device == "here" && flags.sms ? "h200" : flags.device;
+std::string device_of(const PlanFlags& flags, const CommonFlags& common) {
+  std::string device = flags.device == "here" && flags.sms ? "h200" : flags.device;
+  if (device != "here" && common.backend != "auto" && common.backend != "cuda") {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("plan: --device and --sms are for a GPU, and --backend is {}; leave "
+                            "one or the other out",
+                            common.backend));
+  }
+  return device;
 }
 
 }  // namespace
@@ -91,13 +100,13 @@ Action add_plan(CLI::App& verb) {
   add_extents(verb, "Rows of a and d (masked: of each group)", flags->m, flags->n, flags->k);
   verb.add_option("--num-groups", flags->num_groups, "Groups of a layout other than dense")
       ->type_name("G")
-      ->check(check_int64)
+      ->check(whole_number(1))
       ->capture_default_str();
   add_expected_m(verb, flags->expected_m);
   std::vector<std::string> devices = {"here"};
   for (const plan::DeviceSpec& device : plan::known_devices()) devices.push_back(device.name);
   add_choice(verb, "--device", flags->device, devices,
-             "The GPU to plan for; here: what this machine would run");
+             "The GPU to plan for; here: what this machine would run, but with --sms an h200");
   add_sms(verb, flags->sms);
   verb.footer(
       "The same flags give the same text every time. A device need not be in this machine.\n"
@@ -109,7 +118,7 @@ Action add_plan(CLI::App& verb) {
       "  fathom plan --op gemm --m 256 --n 4096 --k 7168 --layout masked --num-groups 32 "
       "--expected-m 20 --device h200\n");
   return [flags](const CommonFlags& common) {
-    const std::string device = device_of(*flags);
+    const std::string device = device_of(*flags, common);
     return device == "here" ? plan_here(*flags, common)
                             : plan_for(plan::find_device(device).value(), *flags);
   };

@@ -37,7 +37,7 @@ void add_problem_flags(CLI::App& verb, ProblemFlags& flags) {
                   "row_group, group_end: rows in an aligned block: 16, 32, 64, 128 or 256; a "
                   "groups file's own comes first")
       ->type_name("ROWS")
-      ->check(check_int64)
+      ->check(whole_number(0))
       ->capture_default_str();
   verb.add_flag("--accumulate", flags.accumulate, "d += instead of d = (fp32, dense)");
   verb.add_flag("--batch-invariant", flags.batch_invariant,
@@ -48,15 +48,15 @@ void add_problem_flags(CLI::App& verb, ProblemFlags& flags) {
 
 void add_extents(CLI::App& verb, const std::string& what_m_is, std::optional<std::int64_t>& m,
                  std::optional<std::int64_t>& n, std::optional<std::int64_t>& k) {
-  verb.add_option("--m", m, what_m_is)->type_name("M")->check(check_int64);
-  verb.add_option("--n", n, "Columns of d")->type_name("N")->check(check_int64);
-  verb.add_option("--k", k, "Columns of a and b")->type_name("K")->check(check_int64);
+  verb.add_option("--m", m, what_m_is)->type_name("M")->check(whole_number(0));
+  verb.add_option("--n", n, "Columns of d")->type_name("N")->check(whole_number(1));
+  verb.add_option("--k", k, "Columns of a and b")->type_name("K")->check(whole_number(0));
 }
 
 void add_sms(CLI::App& verb, std::optional<std::int64_t>& value) {
   verb.add_option("--sms", value, "SMs that the call may use, 1 or more; left out: all")
       ->type_name("S")
-      ->check(check_int64);
+      ->check(whole_number(1));
 }
 
 void add_expected_m(CLI::App& verb, std::int64_t& value) {
@@ -64,7 +64,7 @@ void add_expected_m(CLI::App& verb, std::int64_t& value) {
                   "Hint: rows expected in a group; 0 = unknown. It may change the config, never "
                   "what is computed")
       ->type_name("ROWS")
-      ->check(check_int64)
+      ->check(whole_number(0))
       ->capture_default_str();
 }
 

@@ -1,7 +1,10 @@
 // Addresses and strides that are lawful, and nothing else. Command-line layer.
 #include "problem_views.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <fathom/error.hpp>
 
 namespace fathom::cli {
 namespace {
@@ -39,6 +42,12 @@ std::int64_t index_size(Groups::Form form, const ProblemSize& size) {
 
 GemmOperands problem_views(const ProblemFlags& flags, const ProblemSize& size) {
   const Groups::Form form = flags.form();
+  if (form == Groups::Form::kNone && size.num_groups != 1) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("--num-groups is {} and --layout is dense, which has no groups; leave "
+                            "--num-groups out, or give another --layout",
+                            size.num_groups));
+  }
   const std::int64_t b_planes = form == Groups::Form::kNone ? 0 : size.num_groups;
   const std::int64_t a_planes = form == Groups::Form::kMasked ? size.num_groups : 0;
   const std::int64_t k_blocks = (size.k + 127) / 128;

@@ -249,9 +249,10 @@ Report report_of(const QuantizeFlags& flags, const Selection& selection, Backend
   const std::int64_t bytes = total_bytes(selection.cast) + total_bytes(selection.copied);
   json["bytes_read"] = bytes;
   json["seconds"] = seconds;
-  text += fmt::format("{} tensors quantised on {}, {} copied, {:.1f} MB in {:.2f} s -> {}\n",
-                      selection.cast.size(), to_string(backend), selection.copied.size(),
-                      static_cast<double>(bytes) / 1e6, seconds, flags.output);
+  text +=
+      fmt::format("{} quantised on {}, {} copied, {:.1f} MB in {:.2f} s -> {}\n",
+                  counted(selection.cast.size(), "tensor"), to_string(backend),
+                  selection.copied.size(), static_cast<double>(bytes) / 1e6, seconds, flags.output);
   return make_report(json, text);
 }
 
@@ -283,9 +284,7 @@ Report quantize_file(const QuantizeFlags& flags, const CommonFlags& common) {
 
 Action add_quantize(CLI::App& verb) {
   auto flags = std::make_shared<QuantizeFlags>();
-  verb.add_option("input", flags->input, "The safetensors file to read")
-      ->type_name("IN.safetensors")
-      ->required();
+  verb.add_option("IN.safetensors", flags->input, "The safetensors file to read")->required();
   verb.add_option("-o,--output", flags->output, "The safetensors file to write")
       ->type_name("OUT.safetensors")
       ->required();

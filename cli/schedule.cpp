@@ -156,11 +156,11 @@ Report schedule(const ScheduleFlags& flags) {
   json["groups"] = problem.num_groups;
   json["tiles"] = Json::array();
   std::string text = fmt::format(
-      "{} on {}: {} tiles of {} x {}, {} CTAs in clusters of {}\n\n{:>6} {:>6} {:>8} "
+      "{} on {}: {} of {} x {}, {} in clusters of {}\n\n{:>6} {:>6} {:>8} "
       "{:>6} {:>10} {:>5} {:>8} {:>5}  multicast\n",
-      plan::gemm_tag(plan.config), device.name, tiles.size(), plan.config.block_m,
-      plan.config.block_n, plan.launch.grid, plan.launch.cluster, "cta", "step", "cluster", "group",
-      "row0", "rows", "col0", "cols");
+      plan::gemm_tag(plan.config), device.name, counted(tiles.size(), "tile"), plan.config.block_m,
+      plan.config.block_n, counted(plan.launch.grid, "CTA"), plan.launch.cluster, "cta", "step",
+      "cluster", "group", "row0", "rows", "col0", "cols");
   for (const plan::LaunchTile& tile : tiles) {
     json["tiles"].push_back(tile_json(tile));
     text += fmt::format("{:>6} {:>6} {:>8} {:>6} {:>10} {:>5} {:>8} {:>5}  {}\n", tile.cta,
@@ -185,7 +185,7 @@ Action add_schedule(CLI::App& verb) {
                   "row_group: number of groups, where groups past the last of the file have no "
                   "rows")
       ->type_name("G")
-      ->check(check_int64);
+      ->check(whole_number(1));
   add_expected_m(verb, flags->expected_m);
   std::vector<std::string> devices;
   for (const plan::DeviceSpec& device : plan::known_devices()) devices.push_back(device.name);

@@ -226,7 +226,7 @@ Action add_verify(CLI::App& verb) {
   verb.add_option("--groups-random", flags->groups_random,
                   "Deal --m rows to so many groups by the seed")
       ->type_name("G")
-      ->check(check_int64);
+      ->check(whole_number(1));
   add_choice(verb, "--index-dtype", flags->index_dtype, {"int32", "int64"}, "Type of offsets");
   add_choice(verb, "--data", flags->data, {"random", "exact", "outliers"},
              "exact: small integers, equality is bitwise; outliers: some channels of a are up to "

@@ -103,6 +103,9 @@ reference::ProblemSpec verify_spec(const VerifyFlags& flags, const CommonFlags& 
   if (spec.accumulate && (spec.out != DType::kFp32 || spec.form != Groups::Form::kNone)) {
     fail("--accumulate is given; it needs --out-dtype fp32 and --layout dense");
   }
+  if (spec.index_is_int64 && spec.form != Groups::Form::kOffsets) {
+    fail("--index-dtype is int64; only offsets are taken as int64: leave it out");
+  }
   check_alignment(spec);
   check_memory(spec);
   return spec;

@@ -145,6 +145,12 @@ def test_the_text_and_the_picture(sample, tmp_path):
     assert all(float(bar.get("height")) >= 0 for bar in bars)
 
 
+def test_the_text_of_one_of_each(tmp_path):
+    (tmp_path / "loads.json").write_text("[[1]]")
+    done = run_process("balance", "--loads", tmp_path / "loads.json", "--replicas", 1, "--gpus", 1)
+    assert done.stdout.startswith("1 layer of 1 expert in 1 slot on 1 GPU of 1 node, policy better\n")
+
+
 def test_unequal_gpus(tmp_path):
     (tmp_path / "loads.csv").write_text(",".join(["10"] * 12))
     answer = balance(tmp_path / "loads.csv", "--replicas", 12, "--gpus", 3, "--slots-per-gpu", "6,3,3", "--gpu-speed", "2,1,1")
@@ -168,7 +174,7 @@ def test_zero_loads_have_a_plan(tmp_path):
     ('[[1, 2, "3", 4]]', "of type string"),
     ("[]", "no layer"),
     ("[[]]", "layer 0 is empty"),
-    ("", "no valid JSON"),
+    ("", "no valid JSON: parse error"),
 ])
 def test_bad_json_is_refused(text, told, tmp_path):
     path = tmp_path / "loads.json"
@@ -206,21 +212,22 @@ def test_a_shortened_array_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("flags, told", [
-    (("--replicas", 17, "--gpus", 4), "no multiple of num_gpus"),
+    (("--replicas", 17, "--gpus", 4), "no multiple of --gpus"),
     (("--replicas", 8, "--gpus", 4), "every expert needs a slot"),
     (("--replicas", 16, "--gpus", 8, "--groups", 5), "does not divide the 12 experts"),
-    (("--replicas", 16, "--gpus", 8, "--nodes", 3), "no multiple of num_nodes"),
-    (("--replicas", 16, "--gpus", 0), "num_gpus is 0"),
-    (("--replicas", -16, "--gpus", 8), "num_replicas is -16"),
+    (("--replicas", 16, "--gpus", 8, "--nodes", 3), "no multiple of --nodes"),
+    (("--replicas", 16, "--gpus", 0), "--gpus: \"0\" is"),
+    (("--replicas", -16, "--gpus", 8), "--replicas: \"-16\" is"),
     (("--replicas", 10**9, "--gpus", 8), "at most"),
     (("--replicas", 16, "--gpus", 32), "every GPU needs a slot"),
     (("--replicas", 16, "--gpus", 8, "--max-moves", 3), "no current placement"),
-    (("--replicas", 16, "--gpus", 8, "--max-moves", -3), "0 or more"),
+    (("--replicas", 16, "--gpus", 8, "--max-moves", -3), "--max-moves"),
     (("--replicas", 16, "--gpus", 8, "--policy", "best"), "none of published|better"),
-    (("--replicas", 16, "--gpus", 8, "--slots-per-gpu", "8,8"), "slots_per_gpu has 2 entries"),
+    (("--replicas", 16, "--gpus", 8, "--slots-per-gpu", "8,8"), "--slots-per-gpu has 2 entries"),
     (("--replicas", 16, "--gpus", 2, "--slots-per-gpu", "8,9"), "adds up to 17"),
     (("--replicas", 16, "--gpus", 2, "--slots-per-gpu", "6,10", "--policy", "published"), "equal GPUs only"),
-    (("--replicas", 16, "--gpus", 2, "--gpu-speed", "1,0"), "gpu_speed[1] is 0"),
+    (("--replicas", 16, "--gpus", 2, "--gpu-speed", "1,0"), "--gpu-speed[1] is 0"),
+    (("--replicas", 16, "--gpus", 8, "--time-budget", -1), "--time-budget is -1"),
     (("--gpus", 8), "--replicas"),
 ])
 def test_impossible_deployments_are_refused(flags, told, sample):
@@ -232,7 +239,7 @@ def test_seven_replicas_on_four_gpus_are_refused(tmp_path):
     for policy in ("published", "better"):
         message = fail(2, "invalid_argument", "balance", "--loads", tmp_path / "loads.json", "--replicas", 7,
                        "--gpus", 4, "--policy", policy)
-        assert "num_replicas is 7" in message and "use 8" in message
+        assert "--replicas is 7" in message and "use 8" in message
 
 
 @pytest.mark.parametrize("text, told", [

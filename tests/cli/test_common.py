@@ -73,6 +73,28 @@ def test_unknown_verb_is_named(arguments, word, command):
     assert fail(2, "invalid_argument", *arguments) == f'"{word}" is no verb or flag; see "{command} --help"'
 
 
+@pytest.mark.parametrize("arguments, words", [
+    ([], "the verb is missing"), (["cache"], "the verb is missing"),
+    (["verify", "--config", "a", "--config", "b"], "--config is given more than once"),
+    (["verify", "--m", "1e3"], '--m: "1e3" is no whole number from 0 to 2147483647; write it in decimal'),
+    (["bench", "--rounds", 101], '--rounds: "101" is no whole number from 1 to 100'),
+    (["info", "--seed", -1], "from 0 to 18446744073709551615"),
+    (["quantize", "-o", "x"], "IN.safetensors is required"), (["bench", "compare"], "BEFORE.json is required"),
+    (["compile", "--list", "--config", "x"], "--config excludes --list"),
+])
+def test_usage_errors_use_the_words_of_the_help(arguments, words):
+    assert words in fail(2, "invalid_argument", *arguments)
+
+
+def test_a_flag_without_its_value():
+    assert "--op is given without a value" in run_process("verify", "--op").stderr
+
+
+def test_home_that_is_no_absolute_path():
+    others = {name: value for name, value in os.environ.items() if name not in ("FATHOM_CACHE_DIR", "XDG_CACHE_HOME")}
+    assert "no absolute path" in fail(5, "cache", "cache", "path", env=others | {"HOME": "relative"})
+
+
 def test_json_by_its_value():
     assert '"schema": 1' in run_process("info", "--json=true").stdout
     assert '"error"' in run_process("verify", "--json=true", "--m", -1, "--n", 1, "--k", 1).stdout

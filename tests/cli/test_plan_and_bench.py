@@ -1,6 +1,7 @@
 """fathom plan and fathom bench."""
 
 import json
+import os
 import subprocess
 import time
 
@@ -10,7 +11,8 @@ from conftest import BINARY, fail, run, run_process, succeed
 
 @pytest.mark.parametrize("layout", ["dense", "offsets", "row_group", "group_end", "masked"])
 def test_plan(layout, no_gpu):
-    arguments = ["plan", "--op", "gemm", "--m", 256, "--n", 7168, "--k", 2048, "--layout", layout, "--num-groups", 3]
+    groups = [] if layout == "dense" else ["--num-groups", 3]
+    arguments = ["plan", "--op", "gemm", "--m", 256, "--n", 7168, "--k", 2048, "--layout", layout, *groups]
     answer = succeed(*arguments, env=no_gpu)
     assert answer["backend"] == "cpu" and answer["config"]["tag"]
     assert isinstance(answer["launch"], dict) and isinstance(answer["candidates"], list)
@@ -19,6 +21,21 @@ def test_plan(layout, no_gpu):
     for flags in ([], ["--json"]):
         texts = {run_process(*arguments, *flags, env=no_gpu).stdout for _ in range(3)}
         assert len(texts) == 1 and texts != {""}
+
+
+def test_plan_on_the_cpu_in_words(no_gpu):
+    for backend in ("cpu", "reference"):
+        arguments = ["plan", "--m", 4, "--n", 8, "--k", 16, "--backend", backend]
+        tag = succeed(*arguments, env=no_gpu)["config"]["tag"]
+        assert run_process(*arguments, env=no_gpu).stdout.startswith(f"gemm on {backend}\n\n{tag}: ")
+
+
+def test_plan_refuses_what_it_would_ignore(no_gpu):
+    shape = ["plan", "--m", 4, "--n", 8, "--k", 16]
+    for flags, words in [(["--num-groups", 3], "--num-groups is 3"), (["--expected-m", -1], "--expected-m"),
+                         (["--backend", "cpu", "--device", "h200"], "--backend is cpu"),
+                         (["--backend", "reference", "--sms", 7], "--backend is reference")]:
+        assert words in fail(2, "invalid_argument", *shape, *flags, env=no_gpu)
 
 
 def test_plan_of_sizes_that_no_memory_holds(no_gpu):
@@ -87,10 +104,28 @@ def test_bench_grouped():
 def test_bench_refuses(tmp_path):
     shape = ["bench", "--m", 8, "--n", 8, "--k", 16]
     assert "--iterations" in fail(2, "invalid_argument", *shape, "--iterations", -3)
-    for flag, value in (("--configs", "x"), ("--candidates", 3), ("--suite", "decode")):
-        assert flag in fail(2, "invalid_argument", *shape, "--backend", "cpu", flag, value)
+    assert "--iterations" in fail(2, "invalid_argument", *shape, "--iterations", 10001)
+    for flag, value in (("--configs", "x"), ("--candidates", 3), ("--suite", "decode"), ("--flush", "write"),
+                        ("--timer", "cupti"), ("--rounds", 3), ("--rest", 100), ("--sms", 7), ("--vendor-workspace", 1)):
+        message = fail(2, "invalid_argument", *shape, "--backend", "cpu", flag, value)
+        assert f"{flag} is for a Hopper GPU" in message
+    assert "--no-vendor is for" in fail(2, "invalid_argument", *shape, "--backend", "cpu", "--no-vendor")
+    message = fail(2, "invalid_argument", *shape, "--layout", "masked")
+    assert "--groups-random" in message and "--groups " not in message
     assert "the path is empty" in fail(5, "io", *shape, "-o", "")
     assert fail(3, "unsupported", "bench", "--m", 2**31 - 1, "--n", 2**31 - 1, "--k", 16).startswith("the product needs")
+
+
+def test_bench_on_a_gpu_refuses_what_it_would_ignore():
+    """Before it measures: the emulator stands in for the GPU."""
+    gpu = os.environ | {"FATHOM_LIBCUDA": str(BINARY.parent / "libcuda_emulator.so")}
+    for flags in (["--m", 8], ["--n", 8], ["--k", 128]):
+        message = fail(2, "invalid_argument", "bench", "--backend", "cuda", "--suite", "decode", *flags, env=gpu)
+        assert "--suite has shapes of its own" in message
+    shape = ["bench", "--backend", "cuda", "--m", 8, "--n", 8, "--k", 128]
+    assert "--groups-random" in fail(3, "unsupported", *shape, "--groups-random", 3, env=gpu)
+    for flags in (["--configs", "a"], ["--candidates", 3]):
+        assert "excludes" in fail(2, "invalid_argument", *shape, *flags, "--config", "b", env=gpu)
 
 
 def bench_file(path, *results):

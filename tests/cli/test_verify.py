@@ -160,7 +160,8 @@ def test_flags_that_contradict(tmp_path):
         (["--m", 5, "--layout", "row_group", "--groups-random", 1, "--alignment", 8], "16, 32"),
         ([], "--m is missing"),
         (["--m", -1], "-1"),
-        (["--m", 2147483648], "2^31 - 1"),
+        (["--m", 2147483648], "from 0 to 2147483647"),
+        (["--m", 5, "--index-dtype", "int64"], "--index-dtype"),
     ]:
         assert message in fail(2, "invalid_argument", *base, *arguments)
     assert "--n" in fail(2, "invalid_argument", "verify", "--m", 5, "--n", 0, "--k", 16)
