@@ -91,9 +91,8 @@ cuda::Function load_kernel(const Context& context, const cuda::Device& device,
     is_new = true;
     return kernel->image;
   };
-  const cuda::Function function =
-      runtime.driver.library(fmt::format("{} ({})", name, kernel->key), image)
-          .function(device, name, shared_bytes);
+  cuda::Function function = runtime.driver.library(fmt::format("{} ({})", name, kernel->key), image)
+                                .function(device, name, shared_bytes);
   {
     const std::lock_guard lock(runtime.loaded_mutex);
     runtime.loaded[place] = function;
