@@ -18,9 +18,9 @@ Context make_context();
 /// one that FATHOM_LIBCUDA names before the one beside this program.
 Context make_context(const CommonFlags& flags);
 
-/// What --backend names, cuda for emulator; for auto cuda where the machine has a Hopper GPU, else
-/// cpu. Throws Error(kNoDevice) for cuda on a machine without a driver or a device,
-/// Error(kInvalidArgument) for emulator where the context has none.
+/// What --backend names, cuda for emulator; auto stays auto: what the GPU cannot do, some verbs
+/// then leave to the cpu. Throws Error(kNoDevice) for cuda on a machine without a driver or a
+/// device, Error(kInvalidArgument) for emulator where the context has none.
 Backend chosen_backend(const CommonFlags& flags, const Context& context);
 
 /// The first device where it is a Hopper GPU, else nullptr.

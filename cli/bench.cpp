@@ -158,7 +158,9 @@ void refuse_gpu_flags(const CLI::App& verb, Backend backend) {
 
 Report bench(const BenchFlags& flags, const CommonFlags& common) {
   const Context context = make_context();
-  const Backend backend = chosen_backend(common, context);
+  Backend backend = chosen_backend(common, context);
+  if (backend == Backend::kAuto)
+    backend = hopper_device(context) != nullptr ? Backend::kCuda : Backend::kCpu;
   if (backend == Backend::kCuda) return bench_gpu(flags, common, context);
   refuse_gpu_flags(*flags.verb, backend);
   CpuBenchOptions options;

@@ -124,6 +124,7 @@ def test_bench_on_a_gpu_refuses_what_it_would_ignore():
         assert "--suite has shapes of its own" in message
     shape = ["bench", "--backend", "cuda", "--m", 8, "--n", 8, "--k", 128]
     assert "--groups-random" in fail(3, "unsupported", *shape, "--groups-random", 3, env=gpu)
+    assert "on the GPU" in fail(3, "unsupported", "bench", *shape[3:], "--accumulate", env=gpu), "auto is the GPU where there is one"
     for flags in (["--configs", "a"], ["--candidates", 3]):
         assert "excludes" in fail(2, "invalid_argument", *shape, *flags, "--config", "b", env=gpu)
 
