@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "gemm/launch.hpp"
 #include "plan/gemm_work.hpp"
 
 namespace fathom::plan {
@@ -206,12 +207,12 @@ double epilogue_us(const Shape& s) {
          changes;
 }
 
-double start_us(const Shape& s, std::int64_t cluster) {
+double start_us(const Shape& s) {
   const GemmCostCoefficients& co = s.coefficients;
+  const int cluster = s.config.cluster_size();
   return co.launch_us + co.fill_us +
          co.cta_launch_us * as_double(s.clusters * cluster) / s.device.num_sms +
-         (s.config.cluster_size() > 1 ? co.cluster_start_us : 0) +
-         (s.config.stream() ? 0 : co.compute_start_us) +
+         (cluster > 1 ? co.cluster_start_us : 0) + (s.config.stream() ? 0 : co.compute_start_us) +
          (s.config.resident() ? co.resident_start_us : 0);
 }
 
@@ -309,7 +310,7 @@ GemmCost cost_of_units(const GemmConfig& config, const Sizes& sizes, std::int64_
   const auto expected_units = static_cast<std::int64_t>(std::ceil(group_units));
   cost.band_tiles =
       band_tiles_of(config, expected_units, clusters, sizes.k, device.l2_useful_bytes);
-  cost.start_us = start_us(s, cluster);
+  cost.start_us = start_us(s);
   cost.tensor_us = tensor_us(s);
   cost.latency_us = latency_us(s);
   cost.ring_us = ring_us(s);

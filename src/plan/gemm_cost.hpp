@@ -12,7 +12,7 @@
 
 #include <cstdint>
 
-#include "gemm/launch.hpp"
+#include "gemm/sizes.hpp"
 #include "plan/device_spec.hpp"
 #include "plan/gemm_configs.hpp"
 

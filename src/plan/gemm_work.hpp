@@ -17,9 +17,9 @@ struct GemmWork {
 };
 
 /// Dense: exact. Contiguous rows: all m of them, or expected_rows a group where that is less, dealt
-/// to the groups at random, so that some are empty and none like another; hardly that where equal
-/// groups would fill the aligned blocks. Masked: expected_rows of each group, which are exact or a
-/// mean, or max_m.
+/// to the groups at random, so that some are empty and none like another; to no more groups than
+/// there are aligned blocks, and hardly at random where equal groups would fill them. Masked:
+/// expected_rows of each group, which are exact or a mean, or max_m.
 GemmWork expected_work(const device::gemm::Sizes& sizes);
 
 /// Pieces of `height` rows that a group with exactly the expected rows makes.
