@@ -32,7 +32,7 @@ FATHOM_DEVICE void for_each_column(const Params& params, const Visit& visit) {
   constexpr Config kFolded = kConfig;  // see UnitWalk
   const Schedule& s = params.schedule;
   const UnitRun run = unit_run(kFolded, s.num_units(), ptx::cta_index(), ptx::num_ctas());
-  int col = run.first / s.units_m;
+  int col = s.by_width.quotient(run.first);  // a band is all of m
   int row = run.first - col * s.units_m;
 #pragma unroll 1
   for (int left = run.end - run.first; left > 0; ++col, row = 0) {

@@ -42,6 +42,10 @@ struct Schedule {
   int32_t band = 1;  ///< units of a band, see TileOrder
   bool along_n = false;
   int32_t turn = 0;  ///< grouped: the unit of a band that is walked first, modulo the band
+  // Dense: a division stands before the first load of a CTA.
+  Divisor by_band = {};        ///< by the units of a band
+  Divisor by_width = {};       ///< by `band`
+  Divisor by_last_width = {};  ///< by the width of the last band, which may be less
 
   FATHOM_HD constexpr int32_t num_units() const { return units_m * units_n; }
 };
@@ -69,6 +73,11 @@ FATHOM_HD constexpr Schedule make_dense_schedule(const Config& c, int64_t m, int
   const int unit_tiles = order.along_n ? c.cluster_n : c.cluster_m;
   s.band = c.resident() ? s.units_m : max_of(1, order.band_tiles / unit_tiles);
   s.along_n = order.along_n;
+  const int32_t across = max_of(1, s.along_n ? s.units_n : s.units_m);
+  const int32_t along = max_of(1, s.along_n ? s.units_m : s.units_n);
+  s.by_band = make_divisor(s.band * along);
+  s.by_width = make_divisor(s.band);
+  s.by_last_width = make_divisor(across - (ceil_div(across, s.band) - 1) * s.band);
   return s;
 }
 
@@ -90,14 +99,16 @@ FATHOM_HD constexpr Tile dense_tile(const Config& c, const Schedule& s, int32_t 
                                     int32_t pair_rank) {
   int32_t unit_m = 0;
   int32_t unit_n = unit;
-  if (s.units_m > 1) {  // few rows, the usual decode step, need no division before their first load
+  if (s.units_m > 1) {
     const bool along_n = !c.grouped && s.along_n;
     const int32_t across = along_n ? s.units_n : s.units_m;  // what is cut into bands
     const int32_t band_units = s.band * (along_n ? s.units_m : s.units_n);
-    const int32_t band = unit / band_units;
+    const int32_t band = c.grouped ? unit / band_units : s.by_band.quotient(unit);
     const int32_t within = unit - band * band_units;
     const int32_t width = min_of(s.band, across - band * s.band);
-    const int32_t step = within / width;
+    const int32_t step = c.grouped
+                             ? within / width
+                             : (width == s.band ? s.by_width : s.by_last_width).quotient(within);
     int32_t in_band = within - step * width;
     if (c.grouped) in_band = (in_band + s.turn) % width;
     in_band += band * s.band;
@@ -130,7 +141,11 @@ FATHOM_HD constexpr Schedule make_grouped_schedule(const Config& c, const GroupI
 /// The dense schedule of one item's rows.
 FATHOM_HD constexpr Schedule item_schedule(const Config& c, const Schedule& s, const Item& item) {
   const int32_t rows = item.row < item.row_end ? item.row_end - tile_base(item.row) : 0;
-  return {rows, ceil_div(rows, c.block_m * c.cluster_m), s.units_n, s.band, false, item.group};
+  return {.m = rows,
+          .units_m = ceil_div(rows, c.block_m * c.cluster_m),
+          .units_n = s.units_n,
+          .band = s.band,
+          .turn = item.group};
 }
 
 /// Grouped order: item by item, inside an item as in dense_tile. No tile and no pair reaches into
@@ -178,20 +193,24 @@ struct UnitRun {
   int32_t stride = 1;
 };
 
-/// Clusters take turns, so that units in flight are neighbours; those of kResident have a run each.
+/// Clusters take turns, so that units in flight are neighbours; those of kResident have a run each,
+/// the first `num_units % num_clusters` of them one unit longer.
 FATHOM_HD constexpr UnitRun unit_run(const Config& c, int32_t num_units, int32_t cluster,
                                      int32_t num_clusters) {
   if (!c.resident()) return {cluster, num_units, num_clusters};
-  const int64_t units = num_units;
-  return {static_cast<int32_t>(units * cluster / num_clusters),
-          static_cast<int32_t>(units * (cluster + 1) / num_clusters), 1};
+  const int32_t each = num_units / num_clusters;
+  const int32_t longer = num_units - each * num_clusters;
+  const int32_t first = cluster * each + min_of(cluster, longer);
+  return {first, first + each + (cluster < longer ? 1 : 0), 1};
 }
 
 /// Whose run a unit is in.
 FATHOM_HD constexpr int32_t cluster_of_unit(const Config& c, int32_t num_units, int32_t unit,
                                             int32_t num_clusters) {
   if (!c.resident()) return unit % num_clusters;
-  return static_cast<int32_t>((static_cast<int64_t>(unit + 1) * num_clusters - 1) / num_units);
+  const int32_t each = num_units / num_clusters;
+  const int32_t longer = num_units - each * num_clusters;
+  return max_of(unit / (each + 1), (unit - longer) / max_of(each, 1));
 }
 
 /// Blocks of k that part `part` of `parts` takes: [begin, end), as even as possible, together [0,

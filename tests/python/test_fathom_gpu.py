@@ -51,6 +51,21 @@ def test_one_calls_and_casts_can_be_captured():
     assert torch.equal(d, wanted)
 
 
+def test_groups_without_blocks_of_k_can_be_captured():
+    """Such a product is computed on operands of zeros, which the first call of a device makes and later ones find."""
+    call = (torch.empty(M, 0, device="cuda", dtype=torch.float8_e4m3fn), torch.empty(M, 0, device="cuda"),
+            torch.empty(2, N, 0, device="cuda", dtype=torch.float8_e4m3fn), torch.empty(2, 5, 0, device="cuda"))
+    offsets = torch.tensor([0, 20, M - 4], dtype=torch.int32, device="cuda")
+    d = torch.ones(M, N, device="cuda", dtype=torch.bfloat16)
+    plan = fathom.plan(*call, d, offsets=offsets)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        plan.launch()
+    graph.replay()
+    torch.cuda.synchronize()
+    assert not d[:M - 4].any() and (d[M - 4:] == 1).all()
+
+
 def test_the_current_stream_is_used_and_another_on_demand():
     call = operands()
     plan = fathom.plan(*call)

@@ -66,6 +66,30 @@ TEST(GemmSchedule, EveryTileExactlyOnce) {
   }
 }
 
+TEST(GemmSchedule, DivisorsDivide) {
+  std::mt19937 random(7);
+  std::vector<std::int32_t> values;
+  for (int i = 1; i <= 200; ++i) values.push_back(i);
+  for (int bit = 7; bit < 31; ++bit)
+    for (const int off : {-1, 0, 1}) values.push_back((1 << bit) + off);
+  for (int i = 0; i < 200; ++i)
+    values.push_back(static_cast<std::int32_t>(random() >> 1 >> i % 24) | 1);
+  values.push_back(INT32_MAX);
+  for (const std::int32_t d : values) {
+    const Divisor divisor = make_divisor(d);
+    const auto expect = [&](std::int64_t n) {
+      if (n < 0 || n > INT32_MAX) return;
+      const auto number = static_cast<std::int32_t>(n);
+      ASSERT_EQ(divisor.quotient(number), number / d) << n << " / " << d;
+    };
+    for (const std::int32_t times : values)
+      for (const int off : {-1, 0, 1}) expect(std::int64_t{times} * d + off);
+    for (const int off : {0, 1, 2}) expect(std::int64_t{INT32_MAX} - off);
+    expect(std::int64_t{INT32_MAX} / d * d);
+    expect(std::int64_t{INT32_MAX} / d * d - 1);
+  }
+}
+
 TEST(GemmSchedule, ResidentRunsGoDownColumns) {
   const Config c{.skeleton = Skeleton::kResident, .block_m = 64, .math_warpgroups = 3};
   const Schedule s = make_dense_schedule(c, 4096, 32768, {});
