@@ -177,6 +177,7 @@ struct GroupedRow {
   Pair pair = kAlone;
   int staging = kWholeWave;
   bool swapped = false;
+  bool whole_laps = false;
 };
 constexpr bool kSwapped = true;
 
@@ -186,6 +187,7 @@ constexpr GroupedRow kGrouped[] = {
     {256, 128, 2, kPairN, 1},
     {256, 128, 2, kAlone, 1},
     {192, 128, 3, kPairN},
+    {192, 128, 3, kPairN, kWholeWave, false, true},
     {192, 128, 3},
     {128, 128, 2, kPairN},
     {128, 128, 2},
@@ -229,6 +231,7 @@ constexpr GemmConfig config_of(const GroupedRow& row, ScaleB scale_b) {
                .output = Output::kBf16,
                .scale_b = scale_b,
                .grouped = true,
+               .whole_laps = row.whole_laps,
                .swap_operands = row.swapped};
   c.staging_chunks = row.staging == kWholeWave ? c.d_chunks() : row.staging;
   c.num_stages = deepest_ring(c, device::gemm::kMaxStages);

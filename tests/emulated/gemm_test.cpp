@@ -53,6 +53,10 @@ std::vector<Family> families() {
       {"GroupedTwoWaves",
        &kGroupedTwoWaves,
        {.form = Form::kOffsets, .m = 300, .n = 264, .k = 200, .num_groups = 3}},
+      // Tiles of 192 rows of which one or two warpgroups have none: they pass over whole laps.
+      {"GroupedWholeLaps",
+       &kGroupedWholeLaps,
+       {.form = Form::kOffsets, .m = 700, .n = 100, .k = 500, .num_groups = 4}},
       {"GroupedPairM",
        &kGroupedPairM,
        {.form = Form::kRowGroup,

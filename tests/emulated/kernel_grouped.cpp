@@ -9,6 +9,13 @@ using device::gemm::ScaleB;
 
 const EmulatedKernel kGroupedTwoWaves =
     make<Config{.block_m = 256, .num_stages = 3, .cluster_n = 2, .grouped = true}>();
+const EmulatedKernel kGroupedWholeLaps = make<Config{.block_m = 192,
+                                                     .block_n = 32,
+                                                     .num_stages = 2,
+                                                     .math_warpgroups = 3,
+                                                     .cluster_n = 2,
+                                                     .grouped = true,
+                                                     .whole_laps = true}>();
 const EmulatedKernel kGroupedPairM = make<Config{.block_m = 128,
                                                  .block_n = 80,
                                                  .num_stages = 3,

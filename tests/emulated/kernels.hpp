@@ -17,6 +17,7 @@ extern const EmulatedKernel kResident;
 extern const EmulatedKernel kResidentNarrow;
 extern const EmulatedKernel kSwapped;
 extern const EmulatedKernel kGroupedTwoWaves;
+extern const EmulatedKernel kGroupedWholeLaps;
 extern const EmulatedKernel kGroupedPairM;
 extern const EmulatedKernel kGroupedScaleB1;
 extern const EmulatedKernel kGroupedSwapped;
