@@ -145,13 +145,19 @@ struct GemmCost {
   double hbm_us = 0;       ///< bytes from and to memory, write-backs of dirty lines included
   double epilogue_us = 0;  ///< what no main loop hides
   double total_us = 0;
-  std::int64_t tiles = 0;  ///< tiles of D, those of pairs that lie outside it included
-  std::int64_t steps = 0;  ///< tiles of the busiest CTA
-  int band_tiles = 1;      ///< tiles along m walked together (device/gemm/schedule.hpp)
+  std::int64_t tiles = 0;      ///< tiles of D, those of pairs that lie outside it included
+  std::int64_t steps = 0;      ///< tiles of the busiest CTA
+  std::int64_t most_ctas = 0;  ///< to launch, see gemm_cost
+  int band_tiles = 1;          ///< tiles along m walked together (device/gemm/schedule.hpp)
 };
 
 /// `sms` = the budget of the call, `ctas` = as many as may be resident in it at once. The grid that
 /// a grouped launch will have is not asked: it depends on the rows of the buffers.
+///
+/// Where steps can be counted, compute kernels take as few CTAs as finish in the same steps:
+/// (4096, 7168, 16384) is 7 tiles for each of 128 CTAs, and 132 would be done no sooner, but draw
+/// more power in the first six (dense 0.4 % at m = 4096, 8 groups of 4096 rows 1.7 %;
+/// bench/journal.md). Few rows are not short of power, and a resident CTA has a run of tiles.
 GemmCost gemm_cost(const GemmConfig& config, const device::gemm::Sizes& sizes, std::int64_t ctas,
                    int sms, const DeviceSpec& device, const GemmCostCoefficients& coefficients);
 

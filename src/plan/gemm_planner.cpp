@@ -113,29 +113,17 @@ GemmConfig forced_config(const GemmProblem& problem, const DeviceSpec& device) {
   return *config;
 }
 
-/// The same steps by as few clusters: (4096, 7168, 16384) is 7 tiles for each of 128 CTAs, and 132
-/// would be done no sooner, but draw more power in the first six (0.4 % over m = 4096, 1 % at some
-/// of 1,024 to 8,192 rows; bench/journal.md). Few rows are not short of power, a resident CTA has a
-/// run of tiles, and how many a grouped launch has, only the device knows.
-LaunchShape without_idle_slots(const GemmConfig& config, const GemmCost& cost, LaunchShape launch) {
-  if (config.stream() || config.resident() || config.grouped) return launch;
-  const int cluster_tiles = config.cluster_m * config.cluster_n;
-  const std::int64_t units = cost.tiles / cluster_tiles;
-  launch.grid = static_cast<std::int32_t>(ceil_div(units, cost.steps) * launch.cluster);
-  return launch;
-}
-
 GemmCandidate price(const GemmConfig& config, const device::gemm::Sizes& sizes, int sms,
                     const DeviceSpec& device, const GemmCostCoefficients& coefficients) {
   const auto schedule =
       config.grouped ? device::gemm::make_grouped_schedule(
                            config, device::gemm::make_group_index(sizes, nullptr), sizes.n, 1)
                      : device::gemm::make_dense_schedule(config, sizes.m, sizes.n, {});
-  const std::int64_t ctas = cta_room(config, sms, device);
+  const GemmCost cost =
+      gemm_cost(config, sizes, cta_room(config, sms, device), sms, device, coefficients);
   const LaunchShape launch = device::gemm::launch_shape(
-      config, schedule, ctas, device::gemm::plan_smem(config).total_bytes);
-  const GemmCost cost = gemm_cost(config, sizes, ctas, sms, device, coefficients);
-  return {config, without_idle_slots(config, cost, launch), cost};
+      config, schedule, cost.most_ctas, device::gemm::plan_smem(config).total_bytes);
+  return {config, launch, cost};
 }
 
 /// CTAs that start at the same time are dealt out to the GPCs of the card in turn, and what SMs of

@@ -26,7 +26,7 @@ constexpr double kLiking = 0.52;
 GemmWork expected_work(const device::gemm::Sizes& s) {
   const device::gemm::Grouping& g = s.groups;
   const auto m = static_cast<double>(s.m);
-  if (g.form == device::gemm::GroupForm::kNone) return {1, m, 0};
+  if (g.form == device::gemm::GroupForm::kNone) return {1, m, 0, true};
   auto groups = static_cast<double>(g.num_groups);
   const double hint = g.expected_rows > 0 ? static_cast<double>(g.expected_rows) : m;
   if (g.masked())
@@ -38,10 +38,10 @@ GemmWork expected_work(const device::gemm::Sizes& s) {
   if (blocks && rows == m)
     groups = std::min(groups, std::ceil(m / static_cast<double>(g.alignment)));
   if (groups == 1) return {1, rows, 0};
-  const double uneven =
-      blocks && std::fmod(rows, groups * static_cast<double>(g.alignment)) == 0 ? kBlocksUneven : 1;
+  const bool even = blocks && std::fmod(rows, groups * static_cast<double>(g.alignment)) == 0;
   // Poisson: the share of groups that no row chose is exp(-mean).
-  return {std::min(rows, groups * -std::expm1(-rows / groups)), rows, uneven};
+  return {std::min(rows, groups * -std::expm1(-rows / groups)), rows, even ? kBlocksUneven : 1,
+          even};
 }
 
 double exact_pieces(int height, const GemmWork& work) {

@@ -12,6 +12,9 @@ struct GemmWork {
   double rows = 0;    ///< in all
   /// Weight of routed_units, against exact_units: how far the groups are taken for uneven.
   double uneven = 0;
+  /// Whether it is as good as known how many tiles there are: dense, or rows of groups that are
+  /// taken for even.
+  bool counted = false;
 
   double rows_per_group() const { return rows / groups; }
 };

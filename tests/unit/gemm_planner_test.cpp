@@ -138,6 +138,26 @@ TEST(GemmPlanner, LeavesSmsOutThatWouldSaveNoStep) {
   EXPECT_EQ(candidate(few, "stream_64x32_w1_o2_k64_bf16").launch.grid, 264);
 }
 
+TEST(GemmPlanner, LeavesSmsOutInGroupsTakenForEven) {
+  // 8 groups of 16 x 16 pairs of 256x128: 32 steps of 64 pairs, and of 66.
+  GemmProblem problem = grouped_problem(Groups::Form::kRowGroup, 8, 8 * 4096, 4096, 7168);
+  const GemmPlan even = plan_gemm(problem, h200());
+  EXPECT_EQ(candidate(even, "grouped_256x128_w2_cn2_bf16").cost.steps, 32);
+  EXPECT_EQ(candidate(even, "grouped_256x128_w2_cn2_bf16").launch.grid, 128);
+  // A block more, and they are not; nor are groups that start at any row.
+  problem = grouped_problem(Groups::Form::kRowGroup, 8, 8 * 4096 + 128, 4096, 7168);
+  const GemmPlan routed = plan_gemm(problem, h200());
+  EXPECT_EQ(candidate(routed, "grouped_256x128_w2_cn2_bf16").launch.grid, 132);
+  problem = grouped_problem(Groups::Form::kOffsets, 8, 8 * 4096, 4096, 7168);
+  const GemmPlan anywhere = plan_gemm(problem, h200());
+  EXPECT_EQ(candidate(anywhere, "grouped_256x128_w2_cn2_bf16").launch.grid, 132);
+  // Two steps: one more, if they are not even, would be half as much again.
+  problem = grouped_problem(Groups::Form::kRowGroup, 8, 8 * 256, 4096, 7168);
+  const GemmPlan few = plan_gemm(problem, h200());
+  EXPECT_EQ(candidate(few, "grouped_256x128_w2_cn2_bf16").cost.steps, 2);
+  EXPECT_EQ(candidate(few, "grouped_256x128_w2_cn2_bf16").launch.grid, 132);
+}
+
 std::string full_tag(const std::string& tag) {
   for (const GemmConfig& config : gemm_configs())
     if (tag_without_stages(gemm_tag(config)) == tag) return gemm_tag(config);
