@@ -70,11 +70,12 @@ FATHOM_HD constexpr Schedule make_dense_schedule(const Config& c, int64_t m, int
   s.m = static_cast<int32_t>(m);
   s.units_m = static_cast<int32_t>(ceil_div<int64_t>(m, c.block_m * c.cluster_m));
   s.units_n = static_cast<int32_t>(ceil_div<int64_t>(tiled_cols(c, n), c.block_n * c.cluster_n));
-  const int unit_tiles = order.along_n ? c.cluster_n : c.cluster_m;
-  s.band = c.resident() ? s.units_m : max_of(1, order.band_tiles / unit_tiles);
   s.along_n = order.along_n;
+  // At least 1: of columns that strips alone would hold there is no whole tile.
   const int32_t across = max_of(1, s.along_n ? s.units_n : s.units_m);
   const int32_t along = max_of(1, s.along_n ? s.units_m : s.units_n);
+  const int unit_tiles = order.along_n ? c.cluster_n : c.cluster_m;
+  s.band = c.resident() ? across : min_of(max_of(1, order.band_tiles / unit_tiles), across);
   s.by_band = make_divisor(s.band * along);
   s.by_width = make_divisor(s.band);
   s.by_last_width = make_divisor(across - (ceil_div(across, s.band) - 1) * s.band);
@@ -106,9 +107,8 @@ FATHOM_HD constexpr Tile dense_tile(const Config& c, const Schedule& s, int32_t 
     const int32_t band = c.grouped ? unit / band_units : s.by_band.quotient(unit);
     const int32_t within = unit - band * band_units;
     const int32_t width = min_of(s.band, across - band * s.band);
-    const int32_t step = c.grouped
-                             ? within / width
-                             : (width == s.band ? s.by_width : s.by_last_width).quotient(within);
+    const Divisor& by_width = width == s.band ? s.by_width : s.by_last_width;
+    const int32_t step = c.grouped ? within / width : by_width.quotient(within);
     int32_t in_band = within - step * width;
     if (c.grouped) in_band = (in_band + s.turn) % width;
     in_band += band * s.band;
