@@ -42,7 +42,7 @@ struct Schedule {
   int32_t band = 1;  ///< units of a band, see TileOrder
   bool along_n = false;
   int32_t turn = 0;  ///< grouped: the unit of a band that is walked first, modulo the band
-  // Dense: a division stands before the first load of a CTA.
+  // Dense: what dense_tile divides by. A division would stand before the first load of a CTA.
   Divisor by_band = {};        ///< by the units of a band
   Divisor by_width = {};       ///< by `band`
   Divisor by_last_width = {};  ///< by the width of the last band, which may be less
