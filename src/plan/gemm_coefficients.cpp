@@ -15,6 +15,7 @@ GemmCostCoefficients dense_coefficients() {
   c.hbm_ramp_us = 0.005141;
   c.norm = 2.936;
   c.idle_clock_exponent = 0.6754;
+  c.load_clock_share = 0.17;
   c.block_latency_clk = 144.2;
   c.early_wait_clk = 316.1;
   c.stream_latency_clk = 150;

@@ -62,10 +62,29 @@ double wgmma_clocks(const Shape& s, int left) {
          s.device.tensor_fma_per_clk;
 }
 
+/// Columns of B that a tile loads, or its half of those that a pair shares.
+double loaded_columns(const Shape& s) {
+  const double loads = s.config.resident() ? as_double(s.columns()) / as_double(s.steps) : 1;
+  return static_cast<double>(s.config.tile_cols()) / s.config.cluster_m * loads;
+}
+
+/// What a tile loads for as many products as a tile of a pair of 256x128 has, of what that loads.
+double relative_loads(const Shape& s) {
+  const GemmConfig& c = s.config;
+  constexpr double kOfPair = (256 / 2.0 + 128) / (256 * 128);
+  const double rows = static_cast<double>(c.block_m) / c.cluster_n;
+  return (rows + loaded_columns(s)) / (c.block_m * c.tile_cols()) / kOfPair;
+}
+
 double tensor_us(const Shape& s) {
+  const GemmCostCoefficients& co = s.coefficients;
   const double clocks = wgmma_clocks(s, s.config.left_rows());
-  const double rate = s.capped_ghz * 1e3 * s.coefficients.tensor_efficiency;
-  return s.tile_blocks() * s.ctas_per_sm * clocks * s.multiplied_share * run_penalty(s) / rate;
+  const double rate = s.capped_ghz * 1e3 * co.tensor_efficiency;
+  const double us =
+      s.tile_blocks() * s.ctas_per_sm * clocks * s.multiplied_share * run_penalty(s) / rate;
+  // The clock that pairs of 256x128 leave is the cap's; who loads more leaves less.
+  const double fallen = std::max(0.0, 1 - co.short_us / us);
+  return us * (1 + co.load_clock_share * fallen * (relative_loads(s) - 1));
 }
 
 double latency_us(const Shape& s) {
@@ -90,12 +109,6 @@ double ring_us(const Shape& s) {
   // Resident: a stage for each block of k, of three tiles at once.
   const double slots = c.resident() ? c.rings() * s.k_blocks : c.num_stages;
   return s.tile_blocks() * s.coefficients.load_round_trip_us / slots;
-}
-
-/// Columns of B that a tile loads, or its half of those that a pair shares.
-double loaded_columns(const Shape& s) {
-  const double loads = s.config.resident() ? as_double(s.columns()) / as_double(s.steps) : 1;
-  return static_cast<double>(s.config.tile_cols()) / s.config.cluster_m * loads;
 }
 
 constexpr std::int64_t kLineBytes = 128, kSectorBytes = 32;  // of L2
@@ -244,10 +257,14 @@ int band_tiles_of(const GemmConfig& config, std::int64_t units_m, std::int64_t c
     fewest = live;
     best = band;
   }
-  // Rows of A that stay in L2 while the band goes along n are read from memory once, and so is B.
+  // Rows of A that stay in L2 while the band goes along n are read from memory once. So is B, in
+  // fewer bands: worth it where they are at most half as many. A little taller, a band only has
+  // more in flight: 1 to 2 % at k = 7168 (bench/journal.md).
   const std::int64_t unit_bytes = std::int64_t{config.block_m} * config.cluster_m * k;
-  best = std::max(best, std::min(units_m, l2_useful_bytes * 2 / 3 / unit_bytes));
-  const std::int64_t bands = ceil_div(units_m, best);
+  const std::int64_t fits = l2_useful_bytes * 2 / 3 / unit_bytes;
+  const std::int64_t bands = fits >= 2 * best
+                                 ? ceil_div(units_m, std::min(units_m, fits))
+                                 : std::max<std::int64_t>(1, (units_m + best / 2) / best);
   return static_cast<int>(ceil_div(units_m, bands)) * config.cluster_m;
 }
 

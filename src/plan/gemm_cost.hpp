@@ -34,6 +34,10 @@ struct GemmCostCoefficients {
       0.958;  ///< share of the tensor rate that a loop without stalls reaches
   /// Clock won under the power cap by idle slots of the last step: busy share to minus this power.
   double idle_clock_exponent = 0.3833;
+  /// Share of a long product's time that its loads cost, by the clock: at the cap, 32,768 rows take
+  /// 10 % less without them (bench/journal.md). By ablation, not fitted; groups are as they were.
+  double load_clock_share = 0;
+  double short_us = 150;  ///< until the clock has fallen to what loads leave
   /// Wait, fence, issue, drain, promote: what a warpgroup's block of k takes beyond its wgmma ...
   double block_latency_clk = 240;
   double early_wait_clk = 596.8;  ///< ... with the next stage awaited under the running wgmma
@@ -98,6 +102,8 @@ void for_each_coefficient(Coefficients& c, Visit&& visit) {
   visit("norm", c.norm);
   visit("tensor_efficiency", c.tensor_efficiency);
   visit("idle_clock_exponent", c.idle_clock_exponent);
+  visit("load_clock_share", c.load_clock_share);
+  visit("short_us", c.short_us);
   visit("block_latency_clk", c.block_latency_clk);
   visit("early_wait_clk", c.early_wait_clk);
   visit("grouped_early_wait_clk", c.grouped_early_wait_clk);

@@ -157,6 +157,30 @@ TEST(GemmCost, BandsGrowWhileTheirRowsStayInL2) {
   EXPECT_EQ(band_tiles_of(config, 16, 132, 2048, kUseful), 16);
   // Two thirds of 25 MiB hold 33 tiles of 256 rows of 2048 bytes: of 40, two bands of one size.
   EXPECT_EQ(band_tiles_of(config, 40, 132, 2048, kUseful), 20);
+  // They hold 9 of 7168 bytes, hardly more than the 8 that are best anyway.
+  EXPECT_EQ(band_tiles_of(config, 40, 132, 7168, kUseful), 8);
+  EXPECT_EQ(band_tiles_of(config, 17, 132, 7168, kUseful), 9) << "two bands, not three of 6";
+}
+
+TEST(GemmCost, WhoLoadsMoreTakesLongerInLongProducts) {
+  // What the clock of a long product adds to the tensor time of dense coefficients.
+  const auto added = [](const char* tag, std::int64_t m) {
+    GemmCostCoefficients c = dense_coefficients();
+    const auto tensor_us = [&] {
+      return gemm_cost(config_like(tag), sizes_of(dense_problem(m, 4096, 7168)), 132, 132,
+                       DeviceSpec{}, c)
+          .tensor_us;
+    };
+    const double with = tensor_us();
+    c.load_clock_share = 0;
+    return with / tensor_us() - 1;
+  };
+  // A tile of 192x128 in pairs loads a sixth more for each of its products than one of 256x128.
+  const double most = dense_coefficients().load_clock_share / 6;
+  EXPECT_EQ(added("256x128_w2_cn2_bf16", 32768), 0);
+  EXPECT_EQ(added("192x128_w3_cn2_d2_bf16", 1024), 0) << "a short one";
+  EXPECT_GT(added("192x128_w3_cn2_d2_bf16", 32768), most * 0.8);
+  EXPECT_LT(added("192x128_w3_cn2_d2_bf16", 32768), most);
 }
 
 TEST(GemmCost, BandsOfGroupsHoldTheLongOnesToo) {

@@ -58,6 +58,13 @@ TEST(GemmPlanner, PinsTheTrainingShapes) {
   EXPECT_EQ(tag_for(4096, 2112, 7168), "256x128p8_w2_cn2_bf16");
 }
 
+// bench/journal.md, "long products": what loads less keeps the clock, but not at short k.
+TEST(GemmPlanner, PinsLongProducts) {
+  EXPECT_EQ(tag_for(32768, 4096, 7168), "256x128_w2_cn2_bf16");
+  EXPECT_EQ(tag_for(16384, 8192, 8192), "256x128_w2_cn2_bf16");
+  EXPECT_EQ(tag_for(32768, 7168, 2048), "192x128_w3_cn2_d2_wl_bf16");
+}
+
 // Measured: bench/results/2026-11-21-h200-resident.json, up to 1,148 rows
 // 2026-11-22-h200-gemm-configs.json, where tiles of 192 rows with whole laps win by 8 to 11 %.
 TEST(GemmPlanner, KeepsColumnsResidentWhereKIsShortAndColumnsAreLong) {
