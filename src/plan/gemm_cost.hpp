@@ -34,10 +34,13 @@ struct GemmCostCoefficients {
       0.958;  ///< share of the tensor rate that a loop without stalls reaches
   /// Clock won under the power cap by idle slots of the last step: busy share to minus this power.
   double idle_clock_exponent = 0.3833;
-  /// Share of a long product's time that its loads cost, by the clock: at the cap, 32,768 rows take
-  /// 10 % less without them (bench/journal.md). By ablation, not fitted; groups are as they were.
+  /// Share of a long product's time that its loads cost, by the clock: back to back, 32,768 rows
+  /// take 17 % less without them (bench/journal.md). From that, not fitted; groups are as they
+  /// were.
   double load_clock_share = 0;
-  double short_us = 150;  ///< until the clock has fallen to what loads leave
+  /// Until the clock begins to fall to what loads leave: of 60, 100 and 150 the one with the least
+  /// regret.
+  double short_us = 150;
   /// Wait, fence, issue, drain, promote: what a warpgroup's block of k takes beyond its wgmma ...
   double block_latency_clk = 240;
   double early_wait_clk = 596.8;  ///< ... with the next stage awaited under the running wgmma
