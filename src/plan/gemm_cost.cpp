@@ -62,7 +62,12 @@ double wgmma_clocks(const Shape& s, int left) {
          s.device.tensor_fma_per_clk;
 }
 
-/// Columns of B that a tile loads, or its half of those that a pair shares.
+/// Rows of A that a tile loads, no more than exist, or its half of those that a pair shares.
+double loaded_rows(const Shape& s) {
+  return as_double(device::gemm::a_box_rows(s.config, s.sizes.m));
+}
+
+/// Columns of B, likewise.
 double loaded_columns(const Shape& s) {
   const double loads = s.config.resident() ? as_double(s.columns()) / as_double(s.steps) : 1;
   return static_cast<double>(s.config.tile_cols()) / s.config.cluster_m * loads;
@@ -72,8 +77,7 @@ double loaded_columns(const Shape& s) {
 double relative_loads(const Shape& s) {
   const GemmConfig& c = s.config;
   constexpr double kOfPair = (256 / 2.0 + 128) / (256 * 128);
-  const double rows = static_cast<double>(c.block_m) / c.cluster_n;
-  return (rows + loaded_columns(s)) / (c.block_m * c.tile_cols()) / kOfPair;
+  return (loaded_rows(s) + loaded_columns(s)) / (c.block_m * c.tile_cols()) / kOfPair;
 }
 
 double tensor_us(const Shape& s) {
@@ -129,10 +133,8 @@ double row_requests(const Shape& s) {
 }
 
 double l2_us(const Shape& s) {
-  const GemmConfig& c = s.config;
   const GemmCostCoefficients& co = s.coefficients;
-  // A tile asks for no more rows than exist; a multicast operand is read once for the pair.
-  const double rows = as_double(device::gemm::a_box_rows(c, s.sizes.m));
+  const double rows = loaded_rows(s);
   const double cols = loaded_columns(s);
   const double into_sm = (rows + cols) / (s.device.l2_bytes_per_clk_per_sm * co.sm_rate_share);
   const double out_of_l2 = (rows + cols) * row_requests(s) * s.active_sms /
@@ -259,7 +261,7 @@ int band_tiles_of(const GemmConfig& config, std::int64_t units_m, std::int64_t c
   }
   // Rows of A that stay in L2 while the band goes along n are read from memory once. So is B, in
   // fewer bands: worth it where they are at most half as many. A little taller, a band only has
-  // more in flight: 1 to 2 % at k = 7168 (bench/journal.md).
+  // more in flight: 0.5 to 2 % at k = 7168 (bench/journal.md).
   const std::int64_t unit_bytes = std::int64_t{config.block_m} * config.cluster_m * k;
   const std::int64_t fits = l2_useful_bytes * 2 / 3 / unit_bytes;
   const std::int64_t bands = fits >= 2 * best
